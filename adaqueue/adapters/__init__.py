@@ -1,0 +1,1 @@
+"""One file for each thing outside: engines, verifiers, the ledger and the queue."""

@@ -1,0 +1,108 @@
+"""The doorbell: Celery messages that carry ids alone, in JSON, without results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from adaqueue.errors import UnavailableError
+
+FEATURES_BATCH = 128
+SAMPLE_BATCH = 64
+
+
+def make_app(broker_url: str) -> Celery:
+    """Returns the Celery application.
+
+    Messages are acknowledged early and never fetched ahead: a lost or doubled one is harmless, because
+    the ledger's claims decide who works and the reaper rings again.
+    """
+    app = Celery("adaqueue", broker=broker_url, set_as_current=False)
+    app.conf.update(
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=False,
+        worker_disable_prefetch=True,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "global_keyprefix": "adaqueue:celery:",
+            "socket_timeout": 5,
+            "socket_connect_timeout": 5,
+        },
+    )
+    return app
+
+
+def queue_name(queue: str) -> str:
+    """Returns the Celery queue for `features`, or for an engine's samples."""
+    return queue if queue == "features" else f"sample-{queue}"
+
+
+class CeleryDoorbell:
+    """Rings through Celery.
+
+    Args:
+        app: as `make_app` gives it.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
+        """Rings for ids, see `Doorbell`."""
+        most = 1 if alone else FEATURES_BATCH if queue == "features" else SAMPLE_BATCH
+        name = queue_name(queue)
+        try:
+            for batch in _batches([str(key) for key in ids], most):
+                self._app.send_task(name, args=[batch], queue=name, retry=False, ignore_result=True)
+        except OperationalError as error:
+            raise UnavailableError(f"Celery's broker: {error}") from error
+
+
+def add_task(app: Celery, queue: str, work: Callable[[list[UUID]], int]) -> None:
+    """Lets the application's workers answer a queue's doorbell with `work`."""
+
+    def answer_doorbell(ids: list[str]) -> None:
+        work([UUID(key) for key in ids])
+
+    app.task(answer_doorbell, name=queue_name(queue), ignore_result=True)
+
+
+def serve(app: Celery, name: str, queues: Sequence[str], on_stop: Callable[[], Any]) -> None:
+    """Runs a worker on the queues until SIGTERM; `on_stop` is called when the signal comes.
+
+    One thread: the engine is one, and a fork would break it.
+    """
+    from celery.signals import worker_shutting_down
+
+    def stopping(**_: object) -> None:
+        on_stop()
+
+    worker_shutting_down.connect(stopping, weak=False)
+    app.worker_main(
+        [
+            "worker",
+            "--pool=threads",
+            "--concurrency=1",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+            f"--queues={','.join(queue_name(queue) for queue in queues)}",
+            f"--hostname={name}@%h",
+            "--loglevel=WARNING",
+        ]
+    )
+
+
+def _batches(ids: Sequence[str], most: int) -> Iterator[list[str]]:
+    for start in range(0, len(ids), most):
+        yield list(ids[start : start + most])

@@ -1,0 +1,78 @@
+"""A worker's identity in the ledger, kept alive by a thread."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from threading import Event, Lock, Thread
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.sql import workers
+from adaqueue.errors import UnavailableError
+
+log = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Says every few seconds that this worker lives.
+
+    Args:
+        database: the ledger's Postgres.
+        kind: of the worker, such as `sampler`.
+        seconds: between two beats.
+    """
+
+    def __init__(self, database: Database, kind: str, seconds: float) -> None:
+        self._database = database
+        self._kind = kind
+        self._seconds = seconds
+        self._lock = Lock()
+        self._stopping = Event()
+        self._register()
+        Thread(target=self._beat, name="heartbeat", daemon=True).start()
+
+    def worker_id(self) -> UUID:
+        """Returns who this worker is now."""
+        with self._lock:
+            return self._worker_id
+
+    def renew(self) -> None:
+        """Becomes a new worker, as soon as Postgres answers: what the old one still holds goes to others.
+
+        For a worker that lost track of its claims, because a fault cut it off before it gave them up.
+        """
+        old = self.worker_id()
+        while not self._stopping.is_set():
+            try:
+                self._register()
+                with self._database.begin() as conn:
+                    workers.stop(conn, old)
+                return
+            except UnavailableError as error:
+                log.warning("heartbeat: %s", error)
+                self._stopping.wait(self._seconds)
+
+    def stop(self) -> None:
+        """Says that this worker stops: whatever it still holds goes back to others at once."""
+        self._stopping.set()
+        with self._database.begin() as conn:
+            workers.stop(conn, self.worker_id())
+
+    def _register(self) -> None:
+        worker_id = uuid7()
+        with self._database.begin() as conn:
+            workers.register(conn, worker_id, self._kind, socket.gethostname(), os.getpid())
+        with self._lock:
+            self._worker_id = worker_id
+
+    def _beat(self) -> None:
+        while not self._stopping.wait(self._seconds):
+            try:
+                with self._database.begin() as conn:
+                    workers.beat(conn, self.worker_id())
+            except UnavailableError as error:
+                log.warning("heartbeat: %s", error)

@@ -1,0 +1,1 @@
+"""The ledger in Postgres: one class for each flow, each method one transaction."""

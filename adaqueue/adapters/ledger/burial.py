@@ -1,0 +1,66 @@
+"""What happens to allocations after a fault: another try, or a dead letter and the budget returned."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from adaqueue.adapters.sql import accounts, allocations, dead_letters, queries, samples
+
+
+def bury_or_retry(conn: Connection, rows: Sequence[Row[Any]], reason: str, most_failures: int) -> int:
+    """Lets locked allocations be tried again, and buries those that failed `most_failures` times.
+
+    Returns:
+        How many were buried.
+    """
+    again = [row.id for row in rows if row.failures < most_failures]
+    if again:
+        allocations.fail(conn, again)
+    hopeless = [row for row in rows if row.failures >= most_failures]
+    if hopeless:
+        bury(conn, hopeless, f"{most_failures} attempts failed, the last one: {reason}")
+    return len(hopeless)
+
+
+def bury(conn: Connection, rows: Sequence[Row[Any]], reason: str) -> None:
+    """Closes the allocations' queries as dead letters and returns what was not drawn to the account."""
+    allocations.bury(conn, [row.id for row in rows])
+    named = queries.identities(conn, [row.query_id for row in rows])
+    dead_letters.bury(
+        conn,
+        [
+            {
+                "run_id": row.run_id,
+                "external_id": row.external_id,
+                "content": row.content,
+                "payload": json.dumps(
+                    {
+                        "id": row.external_id,
+                        "domain": row.domain,
+                        "prompt": row.prompt,
+                        "reference": row.reference,
+                    }
+                ),
+                "reason": reason,
+            }
+            for row in named
+        ],
+    )
+    queries.close(conn, {row.id: "dead_lettered" for row in named})
+    _return_unspent(conn, rows, {row.id: row.run_id for row in named})
+
+
+def _return_unspent(conn: Connection, rows: Sequence[Row[Any]], run_of: dict[Any, Any]) -> None:
+    drawn: Counter[Any] = Counter()
+    for (allocation_id, _), count in samples.count_by_attempt(conn, [row.id for row in rows]).items():
+        drawn[allocation_id] += count
+    unspent: Counter[Any] = Counter()
+    for row in rows:
+        unspent[run_of[row.query_id]] += row.budget - drawn[row.id]
+    for run_id in sorted(unspent):
+        accounts.give_back(conn, run_id, unspent[run_id])

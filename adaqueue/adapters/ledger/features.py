@@ -1,0 +1,34 @@
+"""The features step's side of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.sql import features, queries
+from adaqueue.core.query import Message
+
+
+class PostgresFeatureLedger:
+    """Commits features.
+
+    Args:
+        database: the ledger's Postgres.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, ids: Sequence[UUID]) -> dict[UUID, tuple[Message, ...]]:
+        """Counts an attempt, see `FeatureLedger`."""
+        with self._database.begin() as conn:
+            queries.begin_features(conn, ids)
+            loaded = queries.load(conn, ids)
+        return {query_id: query.messages for query_id, query in loaded.items()}
+
+    def store(self, fingerprint: str, vectors: Mapping[UUID, bytes], failed: Sequence[UUID]) -> None:
+        """Commits vectors, see `FeatureLedger`."""
+        with self._database.begin() as conn:
+            features.store(conn, fingerprint, dict(vectors))
+            queries.to_window(conn, [*vectors, *failed])

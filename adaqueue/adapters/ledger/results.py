@@ -1,0 +1,118 @@
+"""The client's side of the ledger: opening runs, asking for results, and reports about a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, text
+
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.sql import accounts, runs
+from adaqueue.core.records import Answer, Drawn, Result, Run
+
+CLOSED = text(
+    """
+    SELECT q.external_id, q.content, q.outcome, NULL AS reason, a.text, a.reward, a.verified, a.budget,
+           a.samples_used, a.abstained
+    FROM queries q LEFT JOIN answers a ON a.query_id = q.id
+    WHERE q.run_id = :run_id AND q.external_id = ANY(:ids) AND q.state = 'closed'
+      AND q.outcome <> 'dead_lettered'
+    UNION ALL
+    SELECT external_id, content, 'dead_lettered', reason, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM dead_letters
+    WHERE run_id = :run_id AND external_id = ANY(:ids) AND replayed_at IS NULL
+    """
+)
+
+COUNTS = text(
+    """
+    SELECT
+      (SELECT count(*) FROM queries WHERE run_id = :run_id) AS queries,
+      (SELECT count(*) FROM queries WHERE run_id = :run_id AND outcome = 'answered') AS answered,
+      (SELECT count(*) FROM queries WHERE run_id = :run_id AND outcome = 'abstained') AS abstained,
+      (SELECT count(*) FROM allocations JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS allocations,
+      (SELECT coalesce(sum(budget), 0) FROM allocations JOIN queries q ON q.id = query_id
+         WHERE run_id = :run_id) AS budget,
+      (SELECT count(*) FROM samples JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS samples,
+      (SELECT count(*) FROM verdicts JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS verdicts,
+      (SELECT count(*) FROM answers JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS answers,
+      (SELECT granted - returned FROM accounts WHERE run_id = :run_id) AS account,
+      (SELECT coalesce(sum(wasted_samples), 0) FROM attempts
+         JOIN allocations al ON al.id = allocation_id JOIN queries q ON q.id = al.query_id
+         WHERE run_id = :run_id) AS wasted_samples
+    """
+)
+
+DRAWN = text(
+    """
+    SELECT q.external_id, al.alpha, al.beta, al.probe, al.budget,
+           array_remove(array_agg(v.reward ORDER BY v.number), NULL) AS rewards
+    FROM queries q
+    JOIN allocations al ON al.query_id = q.id
+    LEFT JOIN verdicts v ON v.query_id = q.id
+    WHERE q.run_id = :run_id
+    GROUP BY q.id, al.id
+    ORDER BY q.external_id
+    """
+)
+
+
+class PostgresResults:
+    """Reads what became of queries.
+
+    Args:
+        database: the ledger's Postgres.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open_run(self, run: Run) -> Run:
+        """Returns the open run of that name, created with its account if there is none."""
+        with self._database.begin() as conn:
+            opened = runs.open_or_create(conn, run)
+            accounts.open_for(conn, opened.id)
+        return opened
+
+    def close_run(self, run_id: UUID) -> None:
+        """Closes a run, so that its name is free again."""
+        with self._database.begin() as conn:
+            runs.close(conn, run_id)
+
+    def closed(self, run_id: UUID, ids: Iterable[str]) -> list[Result]:
+        """Returns those of the queries that have ended, in one query of the ledger."""
+        with self._database.begin() as conn:
+            rows = conn.execute(CLOSED, {"run_id": run_id, "ids": list(ids)})
+            return [_result(row) for row in rows]
+
+    def counts(self, run_id: UUID) -> dict[str, int]:
+        """Returns how many rows of each table belong to a run."""
+        with self._database.begin() as conn:
+            row = conn.execute(COUNTS.bindparams(bindparam("run_id", run_id))).mappings().one()
+        return {name: int(value) for name, value in row.items()}
+
+    def drawn(self, run_id: UUID) -> Sequence[Drawn]:
+        """Returns every allocated query of a run with its rewards, by the user's id."""
+        with self._database.begin() as conn:
+            rows = conn.execute(DRAWN, {"run_id": run_id})
+            return [
+                Drawn(row.external_id, row.alpha, row.beta, row.probe, row.budget, tuple(row.rewards))
+                for row in rows
+            ]
+
+
+def _result(row: Row[Any]) -> Result:
+    answer = None
+    if row.outcome in ("answered", "abstained"):
+        answer = Answer(
+            id=row.external_id,
+            text=row.text,
+            reward=row.reward,
+            verified=row.verified,
+            budget=row.budget,
+            samples_used=row.samples_used,
+            abstained=row.abstained,
+        )
+    return Result(row.external_id, bytes(row.content).hex(), row.outcome, answer, row.reason)

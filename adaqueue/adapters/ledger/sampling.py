@@ -1,0 +1,173 @@
+"""The sampler's side of the ledger: every write is fenced by the attempt that was claimed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row
+
+from adaqueue.adapters.ledger.burial import bury_or_retry
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.sql import allocations, answers, attempts, queries, samples, verdicts
+from adaqueue.core.query import Query
+from adaqueue.core.records import Claim, Closing, Sample, Sampling, Verdict
+
+
+class PostgresSamplingLedger:
+    """Claims allocations and commits what is drawn.
+
+    Args:
+        database: the ledger's Postgres.
+        worker_id: says who this sampler is now, as it is known in `workers`.
+        decoder: name of the model that draws.
+        most_failures: an allocation that failed as often is buried.
+    """
+
+    def __init__(
+        self, database: Database, worker_id: Callable[[], UUID], *, decoder: str, most_failures: int
+    ) -> None:
+        self._database = database
+        self._worker_id = worker_id
+        self._decoder = decoder
+        self._most_failures = most_failures
+
+    def claim(self, ids: Sequence[UUID]) -> list[Claim]:
+        """Takes allocations that are ready, see `SamplingLedger`."""
+        with self._database.begin() as conn:
+            worker_id = self._worker_id()
+            rows = allocations.claim(conn, ids, worker_id)
+            claims = _load(conn, rows)
+            if claims:
+                attempts.begin(conn, [_attempt(claim, worker_id) for claim in claims])
+        return claims
+
+    def record(self, claims: Sequence[Claim], sampling: Sampling, drawn: Sequence[Sample]) -> set[UUID]:
+        """Commits one engine response, see `SamplingLedger`."""
+        by_query = {claim.query_id: claim for claim in claims}
+        with self._database.begin() as conn:
+            held = self._held(conn, claims)
+            kept = [sample for sample in drawn if by_query[sample.query_id].allocation_id in held]
+            rows = [self._row(by_query[sample.query_id], sampling, sample) for sample in kept]
+            if rows:
+                samples.insert_new(conn, rows)
+            _waste(conn, [(by_query[s.query_id], s) for s in drawn if s not in kept])
+        return held
+
+    def finish(self, closings: Sequence[Closing], settled: Sequence[Verdict]) -> None:
+        """Commits verdicts and answers, see `SamplingLedger`."""
+        with self._database.begin() as conn:
+            held = self._held(conn, [closing.claim for closing in closings])
+            kept = [closing for closing in closings if closing.claim.allocation_id in held]
+            if not kept:
+                return
+            mine = {closing.claim.query_id for closing in kept}
+            verdicts.store(conn, [verdict for verdict in settled if verdict.query_id in mine])
+            answers.insert_new(conn, [_answer(closing) for closing in kept])
+            outcomes = {closing.claim.query_id: closing.answer.outcome for closing in kept}
+            queries.close(conn, outcomes)
+            tries = {closing.claim.allocation_id: closing.claim.attempt for closing in kept}
+            allocations.finish(conn, list(tries))
+            attempts.end(conn, tries, "finished")
+
+    def fail(self, claims: Sequence[Claim], reason: str, settled: Sequence[Verdict]) -> None:
+        """Gives claims up after a fault, see `SamplingLedger`."""
+        with self._database.begin() as conn:
+            rows = allocations.lock_held(conn, {c.allocation_id: c.attempt for c in claims})
+            mine = {row.query_id for row in rows}
+            verdicts.store(conn, [verdict for verdict in settled if verdict.query_id in mine])
+            attempts.end(conn, {row.id: row.attempt for row in rows}, "failed", reason)
+            bury_or_retry(conn, rows, reason, self._most_failures)
+
+    def hand_back(self, claims: Sequence[Claim]) -> None:
+        """Gives claims up unharmed, see `SamplingLedger`."""
+        with self._database.begin() as conn:
+            held = self._held(conn, claims)
+            tries = {c.allocation_id: c.attempt for c in claims if c.allocation_id in held}
+            allocations.hand_back(conn, list(tries))
+            attempts.end(conn, tries, "handed_back")
+
+    def _held(self, conn: Connection, claims: Sequence[Claim]) -> set[UUID]:
+        tries = {claim.allocation_id: claim.attempt for claim in claims}
+        return {row.id for row in allocations.lock_held(conn, tries)}
+
+    def _row(self, claim: Claim, sampling: Sampling, sample: Sample) -> dict[str, Any]:
+        return {
+            "query_id": sample.query_id,
+            "number": sample.number,
+            "allocation_id": claim.allocation_id,
+            "attempt": claim.attempt,
+            "decoder": self._decoder,
+            "sampling_fingerprint": sampling.fingerprint(),
+            "seed": sample.seed,
+            "text": sample.text,
+            "tokens_in": sample.tokens_in,
+            "tokens_out": sample.tokens_out,
+            "finish_reason": sample.finish_reason,
+            "seconds": sample.seconds,
+        }
+
+
+def _attempt(claim: Claim, worker_id: UUID) -> dict[str, Any]:
+    return {
+        "allocation_id": claim.allocation_id,
+        "attempt": claim.attempt,
+        "worker_id": worker_id,
+        "asked_samples": len(claim.units()),
+    }
+
+
+def _load(conn: Connection, rows: Sequence[Row[Any]]) -> list[Claim]:
+    ids = [row.query_id for row in rows]
+    if not ids:
+        return []
+    loaded = queries.load(conn, ids)
+    drawn = samples.of_queries(conn, ids)
+    settled = verdicts.of_queries(conn, ids)
+    return [_claim(row, loaded[row.query_id], drawn[row.query_id], settled[row.query_id]) for row in rows]
+
+
+def _claim(row: Row[Any], query: Query, drawn: list[Sample], settled: list[Verdict]) -> Claim:
+    return Claim(
+        allocation_id=row.id,
+        attempt=row.attempt,
+        query_id=row.query_id,
+        query=query,
+        budget=row.budget,
+        first_sample=row.first_sample,
+        samples=tuple(_with_reward(sample, query) for sample in drawn),
+        verdicts=tuple(settled),
+    )
+
+
+def _with_reward(sample: Sample, query: Query) -> Sample:
+    if query.recording is None:
+        return sample
+    return replace(sample, reward=query.recording.samples[sample.number].reward)
+
+
+def _waste(conn: Connection, lost: Sequence[tuple[Claim, Sample]]) -> None:
+    """Books samples that came too late: another attempt holds their allocation."""
+    by_claim: dict[tuple[UUID, int], list[Sample]] = defaultdict(list)
+    for claim, sample in lost:
+        by_claim[claim.allocation_id, claim.attempt].append(sample)
+    for (allocation_id, attempt), group in by_claim.items():
+        tokens = sum(sample.tokens_out or 0 for sample in group)
+        attempts.waste(conn, allocation_id, attempt, len(group), tokens)
+
+
+def _answer(closing: Closing) -> dict[str, Any]:
+    answer = closing.answer
+    return {
+        "query_id": closing.claim.query_id,
+        "text": answer.text,
+        "sample_number": closing.sample_number,
+        "reward": answer.reward,
+        "verified": answer.verified,
+        "budget": answer.budget,
+        "samples_used": answer.samples_used,
+        "abstained": answer.abstained,
+    }

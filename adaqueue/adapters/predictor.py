@@ -1,0 +1,72 @@
+"""What is believed of a query before it is sampled: the probe's word, else the population's prior."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from adaqueue.adapters.probe_registry import ProbeRegistry, RegisteredProbe
+from adaqueue.core.records import Prediction, Run, Sampling, Waiting
+from adaqueue.errors import FingerprintError
+
+log = logging.getLogger(__name__)
+
+
+class ProbePredictor:
+    """Predicts with the probe in use; refuses one that does not fit, and says so in the reason.
+
+    Args:
+        registry: where probes are.
+        sampling: how the engine draws now.
+        prior: alpha and beta of the population, for queries without a probe.
+    """
+
+    def __init__(self, registry: ProbeRegistry, sampling: Sampling, prior: tuple[float, float]) -> None:
+        self._registry = registry
+        self._sampling = sampling.fingerprint()
+        self._prior = Prediction(prior[0], prior[1], "prior", "")
+
+    def predict(self, run: Run, queries: Sequence[Waiting]) -> list[Prediction]:
+        """Returns one prediction for each query, see `Predictor`."""
+        found: dict[int, Prediction] = {}
+        for domain in sorted({query.domain for query in queries}):
+            places = [place for place, query in enumerate(queries) if query.domain == domain]
+            chosen = [queries[place] for place in places]
+            predictions = self._predict_domain(run.decoder, domain, chosen)
+            found.update(zip(places, predictions, strict=True))
+        return [found[place] for place in range(len(queries))]
+
+    def _predict_domain(self, decoder: str, domain: str, queries: Sequence[Waiting]) -> list[Prediction]:
+        try:
+            probe = self._registry.champion(decoder, domain)
+            if probe is not None and probe.sampling_fingerprint != self._sampling:
+                raise FingerprintError(
+                    f"probe {probe.name} was trained for sampling {probe.sampling_fingerprint}, "
+                    f"the engine draws with {self._sampling}"
+                )
+        except FingerprintError as error:
+            log.error("%s", error)
+            return [replace(self._prior, reason=f"probe refused: {error}")] * len(queries)
+        if probe is None:
+            return [replace(self._prior, reason=f"no probe for {decoder} on {domain}")] * len(queries)
+        return self._apply(probe, queries)
+
+    def _apply(self, probe: RegisteredProbe, queries: Sequence[Waiting]) -> list[Prediction]:
+        fits = [query.fingerprint == probe.features_fingerprint for query in queries]
+        vectors = [np.frombuffer(query.features or b"", dtype=np.float32) for query in queries]
+        states = [vector for vector, fit in zip(vectors, fits, strict=True) if fit]
+        said = iter(probe.model.predict(np.stack(states)) if states else ())
+        predictions = []
+        for query, fit in zip(queries, fits, strict=True):
+            if fit:
+                alpha, beta = next(said)
+                predictions.append(Prediction(float(alpha), float(beta), probe.name, "probe"))
+            else:
+                reason = (
+                    f"features are {query.fingerprint}, probe {probe.name} reads {probe.features_fingerprint}"
+                )
+                predictions.append(replace(self._prior, reason=reason))
+        return predictions

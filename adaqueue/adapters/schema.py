@@ -1,0 +1,29 @@
+"""Brings the ledger's schema up to date."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from adaqueue.adapters.ledger.database import Database
+
+# any number: all that migrate must agree on it
+MIGRATION_LOCK = 4_107_041
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Returns alembic's configuration for one open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("migrations")).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(database: Database) -> None:
+    """Migrates to the newest version; who comes second waits, then finds nothing left to do."""
+    with database.begin() as conn:
+        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        command.upgrade(alembic_config(conn), "head")

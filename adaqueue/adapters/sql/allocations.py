@@ -1,0 +1,135 @@
+"""SQL of the table `allocations`: claims with fencing, and what the reaper returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, case, func, literal, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from adaqueue.adapters.sql.clock import ago
+from adaqueue.adapters.tables import AllocationRow, WorkerRow
+
+TABLE = AllocationRow.__table__
+HELD = (TABLE.c.id, TABLE.c.attempt, TABLE.c.query_id, TABLE.c.failures, TABLE.c.worker_id, TABLE.c.budget)
+
+
+def insert_all(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Inserts new allocations."""
+    conn.execute(insert(AllocationRow), rows)
+
+
+def claim(conn: Connection, ids: Sequence[UUID], worker_id: UUID) -> list[Row[Any]]:
+    """Takes those that are ready; counts the attempt before the work.
+
+    Args:
+        conn: open transaction.
+        ids: as the doorbell said them.
+        worker_id: who takes them.
+
+    Returns:
+        (id, attempt, query_id, budget, first_sample) of what the worker now holds.
+    """
+    ready = (
+        select(AllocationRow.id)
+        .where(AllocationRow.id.in_(ids), AllocationRow.state == "ready")
+        .order_by(AllocationRow.id)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(AllocationRow)
+        .where(AllocationRow.id.in_(ready))
+        .values(
+            state="running",
+            worker_id=worker_id,
+            attempt=AllocationRow.attempt + 1,
+            failures=AllocationRow.failures + 1,
+        )
+        .returning(
+            AllocationRow.id,
+            AllocationRow.attempt,
+            AllocationRow.query_id,
+            AllocationRow.budget,
+            AllocationRow.first_sample,
+        )
+    )
+    return sorted(conn.execute(statement), key=lambda row: row.id)
+
+
+def lock_held(conn: Connection, attempts: Mapping[UUID, int]) -> list[Row[Any]]:
+    """Locks and returns those of the allocations that still are at the given attempt and running."""
+    statement = (
+        select(*HELD)
+        .where(tuple_(TABLE.c.id, TABLE.c.attempt).in_(list(attempts.items())), TABLE.c.state == "running")
+        .order_by(TABLE.c.id)
+        .with_for_update()
+    )
+    return list(conn.execute(statement))
+
+
+def finish(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Marks allocations as done."""
+    conn.execute(update(AllocationRow).where(AllocationRow.id.in_(ids)).values(state="done"))
+
+
+def bury(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Marks allocations as dead: nobody tries them again."""
+    conn.execute(update(AllocationRow).where(AllocationRow.id.in_(ids)).values(state="dead"))
+
+
+def fail(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Makes allocations ready again after a failure; the reaper rings for them after a pause."""
+    conn.execute(
+        update(AllocationRow)
+        .where(AllocationRow.id.in_(ids))
+        .values(state="ready", worker_id=None, rung_at=func.now())
+    )
+
+
+def hand_back(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Makes allocations ready again without counting the attempt; the reaper rings for them at once."""
+    conn.execute(
+        update(AllocationRow)
+        .where(AllocationRow.id.in_(ids))
+        .values(state="ready", worker_id=None, failures=AllocationRow.failures - 1, rung_at=ago(86_400))
+    )
+
+
+def lock_orphaned(conn: Connection, worker_seconds: float, most: int = 1_000) -> list[Row[Any]]:
+    """Locks and returns running allocations whose worker stopped or was not heard of for so long."""
+    alive = select(WorkerRow.id).where(
+        WorkerRow.heartbeat_at > ago(worker_seconds), WorkerRow.stopped_at.is_(None)
+    )
+    statement = (
+        select(*HELD)
+        .where(TABLE.c.state == "running", TABLE.c.worker_id.not_in(alive))
+        .order_by(TABLE.c.id)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    return list(conn.execute(statement))
+
+
+def to_ring(conn: Connection, ring_seconds: float, most: int = 1_000) -> list[Row[Any]]:
+    """Returns (id, engine, failures) of ready allocations whose doorbell is overdue, and notes the ring.
+
+    After a failure the pause doubles from one second, up to `ring_seconds`.
+    """
+    backoff = func.least(func.power(2.0, AllocationRow.failures - 1), literal(ring_seconds))
+    pause = case((AllocationRow.failures > 0, backoff), else_=literal(ring_seconds))
+    chosen = (
+        select(AllocationRow.id)
+        .where(AllocationRow.state == "ready", AllocationRow.rung_at <= ago(pause))
+        .order_by(AllocationRow.rung_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(AllocationRow)
+        .where(AllocationRow.id.in_(chosen))
+        .values(rung_at=func.now())
+        .returning(AllocationRow.id, AllocationRow.engine, AllocationRow.failures)
+    )
+    return sorted(conn.execute(statement), key=lambda row: row.id)

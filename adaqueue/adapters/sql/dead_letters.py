@@ -1,0 +1,18 @@
+"""SQL of the table `dead_letters`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+from sqlalchemy.dialects.postgresql import insert
+from uuid_utils.compat import uuid7
+
+from adaqueue.adapters.tables import DeadLetterRow
+
+
+def bury(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
+    """Keeps (run_id, external_id, content, payload, reason) of what could not be carried out."""
+    if rows:
+        conn.execute(insert(DeadLetterRow), [{"id": uuid7(), **row} for row in rows])

@@ -1,0 +1,33 @@
+"""SQL of the table `features`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, select
+from sqlalchemy.dialects.postgresql import insert
+
+from adaqueue.adapters.tables import FeaturesRow
+
+
+def store(conn: Connection, fingerprint: str, vectors: dict[UUID, bytes]) -> None:
+    """Stores float32 vectors; the first writer wins."""
+    rows = [
+        {"query_id": query_id, "fingerprint": fingerprint, "vector": vector}
+        for query_id, vector in vectors.items()
+    ]
+    if rows:
+        conn.execute(insert(FeaturesRow).on_conflict_do_nothing(), rows)
+
+
+def latest(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """Returns each query's newest (query_id, fingerprint, vector)."""
+    statement = (
+        select(FeaturesRow.query_id, FeaturesRow.fingerprint, FeaturesRow.vector)
+        .where(FeaturesRow.query_id.in_(ids))
+        .distinct(FeaturesRow.query_id)
+        .order_by(FeaturesRow.query_id, FeaturesRow.created_at.desc())
+    )
+    return {row.query_id: row for row in conn.execute(statement)}

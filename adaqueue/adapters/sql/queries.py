@@ -1,0 +1,152 @@
+"""SQL of the table `queries`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from adaqueue.adapters.sql.clock import ago
+from adaqueue.adapters.tables import QueryRow
+from adaqueue.core.query import Query
+from adaqueue.core.recording import Recording
+
+TABLE = QueryRow.__table__
+
+
+def insert_new(conn: Connection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Inserts those not there yet; returns the internal keys of the new ones."""
+    statement = insert(QueryRow).on_conflict_do_nothing().returning(QueryRow.id)
+    return set(conn.execute(statement, rows).scalars())
+
+
+def contents(conn: Connection, run_id: UUID, external_ids: Sequence[str]) -> dict[str, bytes]:
+    """Returns the content digest of each id that the run already has."""
+    statement = select(QueryRow.external_id, QueryRow.content).where(
+        QueryRow.run_id == run_id, QueryRow.external_id == func.any(list(external_ids))
+    )
+    return {row.external_id: row.content for row in conn.execute(statement)}
+
+
+def begin_features(conn: Connection, ids: Sequence[UUID]) -> list[Row[Any]]:
+    """Counts an attempt at the features of those that wait for them; returns (id, prompt)."""
+    statement = (
+        update(QueryRow)
+        .where(QueryRow.id.in_(ids), QueryRow.state == "features")
+        .values(features_attempts=QueryRow.features_attempts + 1, since=func.now())
+        .returning(QueryRow.id, QueryRow.prompt)
+    )
+    return list(conn.execute(statement))
+
+
+def to_window(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Lets queries that waited for features wait for their window."""
+    conn.execute(
+        update(QueryRow)
+        .where(QueryRow.id.in_(ids), QueryRow.state == "features")
+        .values(state="window", since=func.now())
+    )
+
+
+def stalled_features(
+    conn: Connection, ring_seconds: float, most_attempts: int
+) -> tuple[dict[UUID, int], list[UUID]]:
+    """Returns queries whose features are overdue: attempts of those to ring for again; those to go on without."""
+    late = QueryRow.since <= ago(ring_seconds)
+    chosen = (
+        select(QueryRow.id)
+        .where(QueryRow.state == "features", late)
+        .order_by(QueryRow.since)
+        .limit(1_000)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(QueryRow)
+        .where(QueryRow.id.in_(chosen))
+        .values(since=func.now())
+        .returning(QueryRow.id, QueryRow.features_attempts)
+    )
+    rows = list(conn.execute(statement))
+    again = {row.id: row.features_attempts for row in rows if row.features_attempts < most_attempts}
+    return again, [row.id for row in rows if row.features_attempts >= most_attempts]
+
+
+def due_run(conn: Connection, window_queries: int, window_seconds: float) -> UUID | None:
+    """Returns the run whose window is due and whose oldest query waits longest; None if none is."""
+    late = func.min(QueryRow.since) <= ago(window_seconds)
+    statement = (
+        select(QueryRow.run_id)
+        .where(QueryRow.state == "window")
+        .group_by(QueryRow.run_id)
+        .having((func.count() >= window_queries) | late)
+        .order_by(func.min(QueryRow.since))
+        .limit(1)
+    )
+    return conn.execute(statement).scalar()
+
+
+def waiting(conn: Connection, run_id: UUID, most: int) -> list[Row[Any]]:
+    """Returns the run's queries that wait for a window, oldest first."""
+    statement = (
+        select(
+            QueryRow.id,
+            QueryRow.external_id,
+            QueryRow.domain,
+            QueryRow.min_budget,
+            QueryRow.max_budget,
+            QueryRow.recorded_samples,
+        )
+        .where(QueryRow.run_id == run_id, QueryRow.state == "window")
+        .order_by(QueryRow.created_at, QueryRow.id)
+        .limit(most)
+    )
+    return list(conn.execute(statement))
+
+
+def to_sampling(conn: Connection, ids: Sequence[UUID]) -> int:
+    """Moves queries from their window to sampling; returns how many still waited."""
+    statement = (
+        update(QueryRow)
+        .where(QueryRow.id.in_(ids), QueryRow.state == "window")
+        .values(state="sampling", since=func.now())
+    )
+    return conn.execute(statement).rowcount
+
+
+def close(conn: Connection, outcomes: dict[UUID, str]) -> None:
+    """Closes open queries with their outcome; the first outcome stays."""
+    for outcome in sorted(set(outcomes.values())):
+        ids = [query_id for query_id, result in outcomes.items() if result == outcome]
+        conn.execute(
+            update(QueryRow)
+            .where(QueryRow.id.in_(ids), QueryRow.state != "closed")
+            .values(state="closed", outcome=outcome, closed_at=func.now(), since=func.now())
+        )
+
+
+def load(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Query]:
+    """Returns queries as their producers gave them, recordings included."""
+    rows = conn.execute(select(TABLE).where(QueryRow.id.in_(ids)))
+    return {row.id: _query(row) for row in rows}
+
+
+def identities(conn: Connection, ids: Sequence[UUID]) -> list[Row[Any]]:
+    """Returns (id, run_id, external_id, content, domain, prompt, reference) of queries."""
+    columns = ("id", "run_id", "external_id", "content", "domain", "prompt", "reference")
+    return list(conn.execute(select(*(TABLE.c[name] for name in columns)).where(QueryRow.id.in_(ids))))
+
+
+def _query(row: Row[Any]) -> Query:
+    return Query(
+        domain=row.domain,
+        prompt=row.prompt,
+        reference=row.reference,
+        id=row.external_id,
+        min_budget=row.min_budget,
+        max_budget=row.max_budget,
+        metadata=row.metadata,
+        recording=Recording.from_json(row.recording) if row.recording else None,
+    )

@@ -1,0 +1,25 @@
+"""SQL of the table `workers`."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Connection, func, update
+from sqlalchemy.dialects.postgresql import insert
+
+from adaqueue.adapters.tables import WorkerRow
+
+
+def register(conn: Connection, worker_id: UUID, kind: str, host: str, pid: int) -> None:
+    """Enters a worker."""
+    conn.execute(insert(WorkerRow), {"id": worker_id, "kind": kind, "host": host, "pid": pid})
+
+
+def beat(conn: Connection, worker_id: UUID) -> None:
+    """Notes that the worker was heard of now."""
+    conn.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(heartbeat_at=func.now()))
+
+
+def stop(conn: Connection, worker_id: UUID) -> None:
+    """Notes that the worker stopped: whatever it still holds is returned at once."""
+    conn.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(stopped_at=func.now()))

@@ -1,0 +1,112 @@
+"""The `transformers` engine: batched generation in the sampler's own process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+
+from adaqueue.adapters.language_model import LanguageModel
+from adaqueue.core.records import Sample, Sampling, Unit
+from adaqueue.errors import EngineError
+
+Encoded = tuple[Unit, list[int]]
+
+
+class SeededChoice(LogitsProcessor):
+    """Draws each row's next token with that row's own random numbers, by inverting the distribution.
+
+    So a sample depends on its seed and prompt alone, not on who shares its batch.
+
+    Args:
+        seeds: one a row.
+        temperature: of the softmax; 0 is greedy.
+        max_tokens: tokens drawn at most.
+    """
+
+    def __init__(self, seeds: Sequence[int], temperature: float, max_tokens: int) -> None:
+        rows = [np.random.Generator(np.random.Philox(key=seed)).random(max_tokens) for seed in seeds]
+        self._uniform = torch.from_numpy(np.stack(rows))
+        self._temperature = temperature
+        self._step = 0
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Returns scores whose argmax is the token drawn; float[rows, vocabulary]."""
+        if self._temperature == 0:
+            return scores
+        mass = torch.softmax(scores.double() / self._temperature, dim=-1).cumsum(dim=-1)
+        point = self._uniform[:, self._step : self._step + 1].to(scores.device) * mass[:, -1:]
+        self._step += 1
+        token = torch.searchsorted(mass, point, right=True).clamp(max=scores.shape[-1] - 1)
+        return torch.full_like(scores, float("-inf")).scatter(1, token, 0.0)
+
+
+class TransformersEngine:
+    """Draws with `generate`, prompts of similar length together.
+
+    Args:
+        model: the decoder.
+        sampling: how to draw.
+        batch_samples: samples of one engine response.
+    """
+
+    def __init__(self, model: LanguageModel, sampling: Sampling, batch_samples: int = 256) -> None:
+        self.decoder = model.name
+        self.sampling = sampling
+        self._model = model
+        self._batch_samples = batch_samples
+
+    def draw(self, units: Sequence[Unit]) -> Iterator[list[Sample]]:
+        """Yields responses, see `Engine`; a prompt that is too long fails after all others are drawn."""
+        prompts = {unit.query_id: self._model.encode(unit.messages) for unit in units}
+        room = self._model.longest - self.sampling.max_tokens
+        fitting = [(unit, prompts[unit.query_id]) for unit in units if len(prompts[unit.query_id]) <= room]
+        fitting.sort(key=lambda pair: len(pair[1]))
+        for start in range(0, len(fitting), self._batch_samples):
+            yield self._respond(fitting[start : start + self._batch_samples])
+        for prompt in prompts.values():
+            self._model.check_length(prompt, self.sampling.max_tokens)
+
+    def _respond(self, batch: Sequence[Encoded]) -> list[Sample]:
+        started = time.perf_counter()
+        ids, mask = self._model.pad([prompt for _, prompt in batch], "left")
+        seeds = [unit.seed for unit, _ in batch]
+        choice = SeededChoice(seeds, self.sampling.temperature, self.sampling.max_tokens)
+        try:
+            with torch.inference_mode():
+                output = self._model.model.generate(
+                    input_ids=ids,
+                    attention_mask=mask,
+                    max_new_tokens=self.sampling.max_tokens,
+                    do_sample=False,
+                    logits_processor=LogitsProcessorList([choice]),
+                    pad_token_id=self._model.tokenizer.pad_token_id,
+                )
+        except RuntimeError as error:
+            raise EngineError(f"{self.decoder}: {error}") from error
+        seconds = (time.perf_counter() - started) / len(batch)
+        responses = output[:, ids.shape[1] :].tolist()
+        return [
+            self._sample(unit, len(prompt), response, seconds)
+            for (unit, prompt), response in zip(batch, responses, strict=True)
+        ]
+
+    def _sample(self, unit: Unit, tokens_in: int, response: list[int], seconds: float) -> Sample:
+        stop = self._model.tokenizer.eos_token_id
+        stopped = stop in response
+        tokens = response[: response.index(stop) + 1] if stopped else response
+        text: Any = self._model.tokenizer.decode(tokens, skip_special_tokens=True)
+        return Sample(
+            query_id=unit.query_id,
+            number=unit.number,
+            seed=unit.seed,
+            text=text.replace("\x00", "\ufffd"),
+            tokens_in=tokens_in,
+            tokens_out=len(tokens),
+            finish_reason="stop" if stopped else "length",
+            seconds=seconds,
+        )

@@ -1,0 +1,35 @@
+"""What a person types."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import typer
+
+from adaqueue.cli.demo import demo
+from adaqueue.cli.run import run
+from adaqueue.cli.system import down, status, up
+from adaqueue.errors import AdaQueueError
+
+app = typer.Typer(
+    name="adaqueue",
+    help="Decides how many samples each query deserves: input-adaptive best-of-k that never loses a query.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (demo, run, up, down, status):
+    app.command()(command)
+
+
+def main() -> None:
+    """Runs the command line; an expected error is one line on stderr and exit status 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        app()
+    except AdaQueueError as error:
+        print(f"adaqueue: {error}", file=sys.stderr)  # noqa: T201 - the command line's own output
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,39 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DataFolder = Annotated[
+    Path | None,
+    typer.Option(
+        help="Servers, logs and probes live here [default: ~/.local/share/adaqueue].", show_default=False
+    ),
+]
+Config = Annotated[
+    Path | None, typer.Option(help="TOML file of settings.", dir_okay=False, show_default=False)
+]
+AverageBudget = Annotated[
+    float | None,
+    typer.Option(help="Samples a query on average, B [default: 4].", show_default=False),
+]
+JsonFile = Annotated[
+    str | None,
+    typer.Option("--json", help="Write figures as JSON to this file; - is stdout.", show_default=False),
+]
+
+
+def write_json(target: str | None, data: Any) -> None:
+    """Writes data as JSON to a file, or to stdout for `-`; None writes nothing."""
+    if target is None:
+        return
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    if target == "-":
+        sys.stdout.write(text)
+    else:
+        Path(target).write_text(text)

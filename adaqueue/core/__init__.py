@@ -1,0 +1,1 @@
+"""Pure decisions: numpy and scipy only, no input or output, no clock, no settings."""

@@ -1,0 +1,217 @@
+"""A query as its producer gives it, checked field by field at the door."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from adaqueue.core.recording import ROW_FIELDS as RECORDING_FIELDS
+from adaqueue.core.recording import Recording
+from adaqueue.errors import BadQueryError, NotYetError
+
+MAX_ID_BYTES = 200
+MAX_PROMPT_CHARACTERS = 200_000
+MAX_ROW_BYTES = 8 * 2**20
+MAX_BUDGET = 1_024
+
+DOMAINS = ("math",)
+LATER_DOMAINS = ("code", "chat")
+LATER_FIELDS = ("tenant", "priority", "deadline_seconds")
+FIELDS = ("id", "domain", "prompt", "reference", "min_budget", "max_budget", "metadata")
+
+Message = Mapping[str, str]
+Prompt = str | tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question for the language model, with what is needed to verify its answer.
+
+    Attributes:
+        domain: `math` (`code` and `chat` are not built yet).
+        prompt: text, or messages of `{"role", "content"}`; at most 200,000 characters.
+        reference: math: the answer, as text. May be absent only where every recorded sample has a reward.
+        id: any text of 1 to 200 bytes, unique within a run; made by the client if absent.
+        min_budget: samples that the query gets at least, 0 to 1,024.
+        max_budget: samples that the query gets at most, 0 to 1,024; absent: the system's `b_max`.
+        metadata: what the producer wants to keep with the query; a JSON object.
+        recording: samples that came with the query, for the replay engine.
+
+    Raises:
+        BadQueryError: names the field, its value and the remedy.
+        NotYetError: the domain's or field's effect is not built yet.
+    """
+
+    domain: str
+    prompt: Prompt
+    reference: str | None = None
+    id: str | None = None
+    min_budget: int = 0
+    max_budget: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    recording: Recording | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.prompt, list):
+            object.__setattr__(self, "prompt", tuple(self.prompt))
+        _check_domain(self.domain)
+        _check_id(self.id)
+        _check_prompt(self.prompt)
+        _check_reference(self.reference, self.recording)
+        _check_limits(self.min_budget, self.max_budget)
+        _check_json("metadata", self.metadata)
+
+    @classmethod
+    def from_row(cls, row: object) -> Query:
+        """Returns the query that one JSON object describes, recorded outcomes included.
+
+        Raises:
+            BadQueryError: the row is no object, a field is unknown, missing or malformed.
+        """
+        if not isinstance(row, dict):
+            raise BadQueryError("row", row, 'give a JSON object such as {"domain": "math", "prompt": "..."}')
+        _check_fields(row)
+        given = {name: row[name] for name in FIELDS if row.get(name) is not None}
+        return cls(**given, recording=Recording.from_row(row))
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the query as plain data for the wire; `from_json` reads it back."""
+        recording = self.recording.to_json() if self.recording else None
+        return {**{name: getattr(self, name) for name in FIELDS}, "recording": recording}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Query:
+        """Returns the query that `to_json` wrote, checked again."""
+        recording = Recording.from_json(data["recording"]) if data["recording"] else None
+        return cls(**{name: data[name] for name in FIELDS}, recording=recording)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """The prompt as chat messages; plain text is one user message."""
+        if isinstance(self.prompt, str):
+            return ({"role": "user", "content": self.prompt},)
+        return self.prompt
+
+    def content_hash(self) -> str:
+        """Returns the SHA-256 of domain, prompt, reference and limits: what makes two queries the same."""
+        content = [self.domain, self.prompt, self.reference, self.min_budget, self.max_budget]
+        text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_fields(row: Mapping[str, object]) -> None:
+    for name in row:
+        if name in LATER_FIELDS:
+            raise NotYetError(name, row[name], "not yet: leave the field out")
+        if name not in FIELDS and name not in RECORDING_FIELDS:
+            raise BadQueryError(name, row[name], f"unknown field; known are {', '.join(FIELDS)}")
+    for name in ("domain", "prompt"):
+        if row.get(name) is None:
+            raise BadQueryError(name, None, "the field is required")
+
+
+def _check_domain(domain: object) -> None:
+    if domain in LATER_DOMAINS:
+        raise NotYetError("domain", domain, f"not yet: built so far is {', '.join(DOMAINS)}")
+    if domain not in DOMAINS:
+        raise BadQueryError(
+            "domain", domain, f"unknown domain; known are {', '.join(DOMAINS + LATER_DOMAINS)}"
+        )
+
+
+def _check_id(query_id: object) -> None:
+    if query_id is None:
+        return
+    _check_text("id", query_id)
+    if not 0 < len(str(query_id).encode()) <= MAX_ID_BYTES:
+        raise BadQueryError("id", query_id, f"give 1 to {MAX_ID_BYTES} bytes of text")
+
+
+def _check_prompt(prompt: object) -> None:
+    if isinstance(prompt, str):
+        _check_prompt_text("prompt", prompt)
+        return
+    if not isinstance(prompt, tuple) or not prompt:
+        raise BadQueryError("prompt", prompt, "give text, or a list of {role, content} messages")
+    for number, message in enumerate(prompt):
+        name = f"prompt[{number}]"
+        if not isinstance(message, Mapping) or set(message) != {"role", "content"}:
+            raise BadQueryError(name, message, "give exactly the keys role and content")
+        if message["role"] not in ("system", "user", "assistant"):
+            raise BadQueryError(f"{name}.role", message["role"], "give system, user or assistant")
+        _check_prompt_text(f"{name}.content", message["content"])
+
+
+def _check_prompt_text(name: str, text: object) -> None:
+    _check_text(name, text)
+    if not str(text).strip():
+        raise BadQueryError(name, text, "is empty: give the question")
+    if len(str(text)) > MAX_PROMPT_CHARACTERS:
+        raise BadQueryError(
+            name, text, f"has {len(str(text)):,} characters; at most {MAX_PROMPT_CHARACTERS:,}"
+        )
+
+
+def _check_reference(reference: object, recording: Recording | None) -> None:
+    if reference is None:
+        if recording is not None and recording.all_rewarded:
+            return
+        raise NotYetError(
+            "reference", None, "not yet: a math query needs its answer, as text, to be verified"
+        )
+    _check_text("reference", reference)
+    if not str(reference).strip():
+        raise BadQueryError("reference", reference, "is empty: give the answer, as text")
+
+
+def _check_limits(minimum: object, maximum: object) -> None:
+    for name, value in (("min_budget", minimum), ("max_budget", maximum)):
+        if value is None and name == "max_budget":
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_BUDGET:
+            raise BadQueryError(name, value, f"give a whole number from 0 to {MAX_BUDGET:,}")
+    if isinstance(minimum, int) and isinstance(maximum, int) and minimum > maximum:
+        raise BadQueryError("min_budget", minimum, f"is above max_budget, {maximum}")
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise BadQueryError(name, value, "give text, in quotes")
+    if "\x00" in value:
+        raise BadQueryError(name, value, "contains a NUL character, which the ledger cannot hold: remove it")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise BadQueryError(name, value, "is no valid Unicode (a lone surrogate): remove it") from None
+
+
+def _check_json(name: str, value: object) -> None:
+    """Refuses what Postgres's jsonb or JSON itself cannot hold: non-finite numbers, NUL, other types."""
+    if not isinstance(value, Mapping):
+        raise BadQueryError(name, value, "give a JSON object")
+    pending: list[tuple[str, object, int]] = [(name, value, 0)]
+    while pending:
+        path, item, depth = pending.pop()
+        if depth > 20:
+            raise BadQueryError(name, value, "is nested deeper than 20 levels")
+        if isinstance(item, Mapping):
+            for key in item:
+                _check_text(f"{path} key", key)
+            pending += [(f"{path}.{key}", inner, depth + 1) for key, inner in item.items()]
+        elif isinstance(item, list | tuple):
+            pending += [(f"{path}[{number}]", inner, depth + 1) for number, inner in enumerate(item)]
+        else:
+            _check_leaf(path, item)
+
+
+def _check_leaf(path: str, item: object) -> None:
+    if isinstance(item, str):
+        _check_text(path, item)
+    elif isinstance(item, float) and not math.isfinite(item):
+        raise BadQueryError(path, item, "is not a finite number")
+    elif item is not None and not isinstance(item, bool | int | float):
+        raise BadQueryError(path, item, "is no JSON value")

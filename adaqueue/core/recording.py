@@ -1,0 +1,132 @@
+"""Outcomes that were recorded elsewhere and came with a query: what the replay engine draws from."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adaqueue.errors import BadQueryError, NotYetError
+
+MAX_SAMPLES = 1_024
+ROW_FIELDS = ("model", "group", "n", "successes", "rewards", "tokens", "samples", "weak", "strong", "cost")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSample:
+    """One sample as it was recorded.
+
+    Attributes:
+        text: the response; None where only its reward was kept.
+        reward: its recorded reward; None where it is still to be verified.
+        tokens: generated tokens, where known.
+    """
+
+    text: str | None
+    reward: float | None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The recorded samples of one query, in the order in which they are replayed.
+
+    Attributes:
+        samples: 1 to 1,024 recorded samples.
+        model: who drew them, where known.
+    """
+
+    samples: tuple[RecordedSample, ...]
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.samples) <= MAX_SAMPLES:
+            raise BadQueryError("recording", len(self.samples), f"give 1 to {MAX_SAMPLES:,} recorded samples")
+        for number, sample in enumerate(self.samples):
+            _check_sample(number, sample)
+
+    @property
+    def all_rewarded(self) -> bool:
+        """Whether every sample has a reward, so that nothing is left to verify."""
+        return all(sample.reward is not None for sample in self.samples)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Recording | None:
+        """Returns the recording in a row of recorded outcomes; None if the row has none.
+
+        Raises:
+            BadQueryError: the recorded fields contradict each other or are malformed.
+        """
+        for name in ("weak", "strong", "cost"):
+            if name in row:
+                raise NotYetError(name, row[name], "not yet: routing between two decoders")
+        given = [name for name in ("n", "rewards", "samples") if row.get(name) is not None]
+        if len(given) > 1:
+            raise BadQueryError(given[1], row[given[1]], f"contradicts {given[0]}: give one of them")
+        if not given:
+            return None
+        parse = {"n": _from_counts, "rewards": _from_rewards, "samples": _from_samples}[given[0]]
+        return cls(parse(row), model=row.get("model"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the recording as plain data; `from_json` reads it back."""
+        return {"model": self.model, "samples": [[s.text, s.reward, s.tokens] for s in self.samples]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Recording:
+        """Returns the recording that `to_json` wrote."""
+        return cls(tuple(RecordedSample(*sample) for sample in data["samples"]), model=data["model"])
+
+
+def _from_counts(row: Mapping[str, Any]) -> tuple[RecordedSample, ...]:
+    """`n` and `successes`, the order unknown: replayed in an order seeded by the row's id and prompt."""
+    n = _whole("n", row["n"], 1, MAX_SAMPLES)
+    successes = _whole("successes", row.get("successes"), 0, n)
+    rewards = [1.0] * successes + [0.0] * (n - successes)
+    random.Random(f"{row.get('id')}\n{row.get('prompt')}").shuffle(rewards)  # noqa: S311 - an order, no secret
+    return tuple(RecordedSample(None, reward) for reward in rewards)
+
+
+def _from_rewards(row: Mapping[str, Any]) -> tuple[RecordedSample, ...]:
+    rewards = _list("rewards", row["rewards"])
+    tokens = _list("tokens", row.get("tokens") or [None] * len(rewards))
+    if len(tokens) != len(rewards):
+        raise BadQueryError("tokens", len(tokens), f"give one for each of the {len(rewards)} rewards")
+    return tuple(RecordedSample(None, reward, count) for reward, count in zip(rewards, tokens, strict=True))
+
+
+def _from_samples(row: Mapping[str, Any]) -> tuple[RecordedSample, ...]:
+    samples = []
+    for number, item in enumerate(_list("samples", row["samples"])):
+        if not isinstance(item, Mapping) or not {"text"} <= set(item) <= {"text", "reward", "tokens"}:
+            raise BadQueryError(
+                f"samples[{number}]", item, "give {text, reward (optional), tokens (optional)}"
+            )
+        samples.append(RecordedSample(item["text"], item.get("reward"), item.get("tokens")))
+    return tuple(samples)
+
+
+def _check_sample(number: int, sample: RecordedSample) -> None:
+    if sample.text is not None and (not isinstance(sample.text, str) or "\x00" in sample.text):
+        raise BadQueryError(f"samples[{number}].text", sample.text, "give text without NUL characters")
+    if sample.text is None and sample.reward is None:
+        raise BadQueryError(f"samples[{number}]", None, "has neither text nor reward: give one")
+    reward = sample.reward
+    if reward is not None and (not isinstance(reward, int | float) or not math.isfinite(reward)):
+        raise BadQueryError(f"rewards[{number}]", reward, "give a finite number")
+    if sample.tokens is not None:
+        _whole(f"tokens[{number}]", sample.tokens, 0, 2**31 - 1)
+
+
+def _whole(name: str, value: object, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise BadQueryError(name, value, f"give a whole number from {low} to {high:,}")
+    return value
+
+
+def _list(name: str, value: object) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise BadQueryError(name, value, "give a list")
+    return value

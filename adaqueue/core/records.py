@@ -1,0 +1,435 @@
+"""What passes between the steps of a query's life, as plain frozen data."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from adaqueue.core.query import Message, Query
+from adaqueue.core.recording import Recording
+
+ABSTENTION = "I don't know"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One producer's stream of queries under one policy and one account.
+
+    Attributes:
+        id: internal key.
+        name: unique among a tenant's open runs.
+        engine: `transformers` or `replay`: the sample queue that serves the run.
+        decoder: name of the model that draws.
+        policy: `uniform` or `window`.
+        average_budget: samples a query on average, B.
+        b_max: largest budget considered for one query.
+        has_features: whether queries wait for the prompt's hidden state before their window.
+    """
+
+    id: UUID
+    name: str
+    engine: str
+    decoder: str
+    policy: str
+    average_budget: float
+    b_max: int
+    has_features: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What lies in the inbox, not yet read.
+
+    Attributes:
+        key: the inbox's own name for it.
+        payload: JSON text, as the producer wrote it.
+        deliveries: how often it was given to a consumer, this time included.
+    """
+
+    key: str
+    payload: str
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A query on its way from the inbox into the ledger.
+
+    Attributes:
+        id: internal key, made by the client.
+        run_id: the run that it belongs to.
+        query: the query; its id is set.
+    """
+
+    id: UUID
+    run_id: UUID
+    query: Query
+
+    def to_json(self) -> str:
+        """Returns the arrival as JSON text; `from_json` reads it back."""
+        data = {"id": str(self.id), "run_id": str(self.run_id), "query": self.query.to_json()}
+        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Arrival:
+        """Returns the arrival that `to_json` wrote.
+
+        Raises:
+            BadQueryError: the query does not pass the checks at the door.
+            ValueError, KeyError, TypeError: it is no such text at all.
+        """
+        data = json.loads(text)
+        return cls(UUID(data["id"]), UUID(data["run_id"]), Query.from_json(data["query"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An arrival that cannot become a query of the ledger.
+
+    Attributes:
+        payload: what arrived, as JSON text where it is.
+        reason: why not, in words.
+        arrival: the arrival, where it could be read.
+    """
+
+    payload: str
+    reason: str
+    arrival: Arrival | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How an engine draws: everything that changes the distribution of a sample.
+
+    Attributes:
+        model: the decoder's name; its revision and template are part of `FeatureSpec`.
+        temperature: of the softmax; 0 is greedy.
+        max_tokens: generated tokens at most.
+    """
+
+    model: str
+    temperature: float
+    max_tokens: int
+
+    def fingerprint(self) -> str:
+        """Returns a digest that two samplings share only if they draw from the same distribution."""
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """Exactly which vector stands for a prompt.
+
+    Attributes:
+        model: name of the base model.
+        revision: digest of its weights.
+        layer: hidden layer, -1 the last.
+        pooling: which tokens; `last` is the prompt's last token.
+        final_norm: whether the model's final norm is applied.
+        template: digest of the chat template.
+        size: length of the vector.
+    """
+
+    model: str
+    revision: str
+    layer: int
+    pooling: str
+    final_norm: bool
+    template: str
+    size: int
+
+    def fingerprint(self) -> str:
+        """Returns a digest that two specifications share only if their vectors may be mixed."""
+        return digest(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is believed of a query's success probability before it is sampled.
+
+    Attributes:
+        alpha: Beta parameter, > 0.
+        beta: Beta parameter, > 0.
+        probe: name of the probe, or `prior`.
+        reason: why this predictor was used.
+    """
+
+    alpha: float
+    beta: float
+    probe: str
+    reason: str
+
+    @property
+    def success(self) -> float:
+        """Mean success probability, in (0, 1)."""
+        return self.alpha / (self.alpha + self.beta)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A query in the ledger that waits for its budget.
+
+    Attributes:
+        id: internal key.
+        external_id: the user's id.
+        domain: as the query says.
+        min_budget: samples it gets at least.
+        max_budget: samples it gets at most, no more than its run's b_max (replay: than were recorded).
+        fingerprint: of its features; None if it has none.
+        features: float32 bytes of the vector; None if it has none.
+    """
+
+    id: UUID
+    external_id: str
+    domain: str
+    min_budget: int
+    max_budget: int
+    fingerprint: str | None
+    features: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The queries that are given their budgets together.
+
+    Attributes:
+        id: internal key.
+        run: whose queries they are.
+        queries: oldest first.
+        total: samples that may be granted now: the account's balance after this window's allowance.
+    """
+
+    id: UUID
+    run: Run
+    queries: tuple[Waiting, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """A budget for one query, with everything that explains it.
+
+    Attributes:
+        id: internal key.
+        query_id: whose it is.
+        budget: samples granted; 0 is answered "I don't know".
+        first_sample: number of its first sample; numbers of a query never repeat.
+        prediction: what was believed.
+        price: marginal reward that separated bought from unbought units of its window.
+        propensity: probability with which this budget was chosen; 1 for a deterministic policy.
+    """
+
+    id: UUID
+    query_id: UUID
+    budget: int
+    first_sample: int
+    prediction: Prediction
+    price: float
+    propensity: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One response of the language model.
+
+    Attributes:
+        query_id: to whom it belongs.
+        number: counts the query's samples from 0; with the query it is unique.
+        seed: of the engine; None where the sample was recorded elsewhere.
+        text: the response; None where only its reward was recorded.
+        tokens_in: prompt tokens; None where unknown.
+        tokens_out: generated tokens; None where unknown.
+        finish_reason: `stop`, `length` or `recorded`.
+        seconds: time of its engine response, shared among the response's samples.
+        reward: recorded reward; None where it is to be verified.
+    """
+
+    query_id: UUID
+    number: int
+    seed: int | None
+    text: str | None
+    tokens_in: int | None
+    tokens_out: int | None
+    finish_reason: str
+    seconds: float
+    reward: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One sample that is to be drawn.
+
+    Attributes:
+        query_id: for whom.
+        number: the sample's number.
+        seed: never the same for two samples of a query.
+        messages: the prompt.
+        recording: recorded samples, where the query came with some.
+    """
+
+    query_id: UUID
+    number: int
+    seed: int
+    messages: tuple[Message, ...]
+    recording: Recording | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the verifier says of one sample.
+
+    Attributes:
+        query_id: whose sample.
+        number: the sample's number.
+        verdict: `passed`, `wrong_answer`, `recorded`, or `not_verified` (the verifier's own fault).
+        reward: 1 passed, 0 not; as recorded for `recorded`; None for `not_verified`.
+        verifier: name of the verifier.
+        version: of the verifier.
+        route: which rule decided.
+        tier: isolation under which it ran; None where nothing ran.
+        seconds: time it took.
+    """
+
+    query_id: UUID
+    number: int
+    verdict: str
+    reward: float | None
+    verifier: str
+    version: str
+    route: str
+    tier: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An allocation that one worker holds.
+
+    Attributes:
+        allocation_id: which.
+        attempt: fencing token: every write names it, and a later claim makes it void.
+        query_id: internal key of the query.
+        query: the query itself, recording included.
+        budget: samples granted.
+        first_sample: number of the first.
+        samples: those an earlier attempt has drawn.
+        verdicts: those an earlier attempt has reached, `not_verified` left out.
+    """
+
+    allocation_id: UUID
+    attempt: int
+    query_id: UUID
+    query: Query
+    budget: int
+    first_sample: int
+    samples: tuple[Sample, ...]
+    verdicts: tuple[Verdict, ...]
+
+    def units(self) -> list[Unit]:
+        """Returns the samples still to be drawn, in order of their numbers."""
+        drawn = {sample.number for sample in self.samples}
+        numbers = range(self.first_sample, self.first_sample + self.budget)
+        return [
+            Unit(self.query_id, n, sample_seed(self.query_id, n), self.query.messages, self.query.recording)
+            for n in numbers
+            if n not in drawn
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the client gets.
+
+    Attributes:
+        id: the user's id of the query.
+        text: the response chosen; "I don't know" if abstained; None where only rewards were recorded.
+        reward: of the response chosen; None if abstained.
+        verified: whether a verifier passed it.
+        budget: samples granted.
+        samples_used: samples drawn.
+        abstained: whether the budget was 0.
+    """
+
+    id: str
+    text: str | None
+    reward: float | None
+    verified: bool
+    budget: int
+    samples_used: int
+    abstained: bool
+
+    @property
+    def outcome(self) -> str:
+        """`abstained` or `answered`."""
+        return "abstained" if self.abstained else "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A query's end as the sampler sees it.
+
+    Attributes:
+        claim: the allocation that is finished.
+        answer: what the client gets.
+        sample_number: of the response chosen.
+    """
+
+    claim: Claim
+    answer: Answer
+    sample_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a query ended.
+
+    Attributes:
+        id: the user's id.
+        content: digest of the query's content, in hexadecimal.
+        outcome: answered, abstained, expired, cancelled or dead_lettered.
+        answer: for answered and abstained.
+        reason: for dead letters.
+    """
+
+    id: str
+    content: str
+    outcome: str
+    answer: Answer | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One query of a run with what was believed of it and what came out.
+
+    Attributes:
+        id: the user's id.
+        alpha: Beta parameter of the prediction.
+        beta: Beta parameter of the prediction.
+        probe: who predicted.
+        budget: samples granted.
+        rewards: of its samples, in order of their numbers.
+    """
+
+    id: str
+    alpha: float
+    beta: float
+    probe: str
+    budget: int
+    rewards: tuple[float, ...]
+
+
+def sample_seed(query_id: UUID, number: int) -> int:
+    """Returns the engine's seed for one sample, in [0, 2**63): a hash, so that none repeats for a query."""
+    data = query_id.bytes + number.to_bytes(4, "big")
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
+
+
+def digest(data: Mapping[str, Any]) -> str:
+    """Returns 16 hexadecimal digits of the SHA-256 of plain data."""
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

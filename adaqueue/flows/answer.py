@@ -1,0 +1,141 @@
+"""Steps 5 and 6 of a query's life: draw, commit, verify, rerank, answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from uuid import UUID
+
+from adaqueue.core import rerank
+from adaqueue.core.records import Answer, Claim, Closing, Sample, Verdict
+from adaqueue.errors import EngineError, VerifierError
+from adaqueue.ports import Engine, SamplingLedger, Verifier
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Progress:
+    """What is known of one claim while it is worked on."""
+
+    claim: Claim
+    samples: dict[int, Sample] = field(default_factory=dict)
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    broken: str | None = None
+
+    def add(self, samples: Iterable[Sample], verifier: Verifier) -> None:
+        """Takes samples in and verifies those that have no verdict yet."""
+        for sample in samples:
+            self.samples[sample.number] = sample
+            if sample.number not in self.verdicts:
+                self.verdicts[sample.number] = self._verify(sample, verifier)
+
+    def _verify(self, sample: Sample, verifier: Verifier) -> Verdict:
+        started = time.perf_counter()
+        try:
+            return verifier.verify(self.claim.query.reference, sample)
+        except VerifierError as error:
+            self.broken = str(error)
+            seconds = time.perf_counter() - started
+            return Verdict(
+                sample.query_id, sample.number, "not_verified", None, "none", "", str(error), None, seconds
+            )
+
+    @property
+    def complete(self) -> bool:
+        """Whether every sample of the budget is drawn."""
+        return len(self.samples) >= self.claim.budget
+
+    def closing(self) -> Closing:
+        """Returns the answer: the best of what was drawn."""
+        numbers = sorted(self.samples)
+        best = numbers[rerank.best([self.verdicts[number].reward for number in numbers])]
+        verdict = self.verdicts[best]
+        answer = Answer(
+            id=str(self.claim.query.id),
+            text=self.samples[best].text,
+            reward=verdict.reward,
+            verified=verdict.reward is not None and verdict.reward > 0,
+            budget=self.claim.budget,
+            samples_used=len(numbers),
+            abstained=False,
+        )
+        return Closing(self.claim, answer, best)
+
+
+def answer(
+    ids: Sequence[UUID], ledger: SamplingLedger, engine: Engine, verifier: Verifier, stopping: Event
+) -> int:
+    """Works allocations off, from claim to answer, and returns how many queries were answered.
+
+    Each engine response is committed before anything is made of it, so that whoever takes over draws
+    nothing twice. When `stopping` is set, what is unfinished after the response at hand is handed back.
+    """
+    claims = ledger.claim(ids)
+    open_claims = {claim.query_id: _start(claim, verifier) for claim in claims}
+    answered = _close_complete(open_claims, ledger)
+    units = [unit for progress in open_claims.values() for unit in progress.claim.units()]
+    try:
+        for samples in engine.draw(units) if units else ():
+            held = ledger.record(
+                [progress.claim for progress in open_claims.values()], engine.sampling, samples
+            )
+            _drop_lost(open_claims, held)
+            _take_in(open_claims, samples, verifier)
+            answered += _close_complete(open_claims, ledger)
+            if stopping.is_set():
+                break
+    except EngineError as error:
+        log.error("engine %s broke: %s", engine.decoder, error)
+        ledger.fail([progress.claim for progress in open_claims.values()], str(error), [])
+        return answered
+    _give_up(open_claims, ledger, stopping)
+    return answered
+
+
+def _give_up(open_claims: dict[UUID, _Progress], ledger: SamplingLedger, stopping: Event) -> None:
+    claims = [progress.claim for progress in open_claims.values()]
+    if claims and stopping.is_set():
+        ledger.hand_back(claims)
+    elif claims:
+        ledger.fail(claims, "the engine left samples undrawn", [])
+
+
+def _start(claim: Claim, verifier: Verifier) -> _Progress:
+    """Takes up where an earlier attempt was cut off."""
+    progress = _Progress(claim, verdicts={verdict.number: verdict for verdict in claim.verdicts})
+    progress.add(claim.samples, verifier)
+    return progress
+
+
+def _drop_lost(open_claims: dict[UUID, _Progress], held: set[UUID]) -> None:
+    for query_id, progress in list(open_claims.items()):
+        if progress.claim.allocation_id not in held:
+            log.warning("allocation %s was taken over by another attempt", progress.claim.allocation_id)
+            del open_claims[query_id]
+
+
+def _take_in(open_claims: dict[UUID, _Progress], samples: Sequence[Sample], verifier: Verifier) -> None:
+    for sample in samples:
+        if sample.query_id in open_claims:
+            open_claims[sample.query_id].add([sample], verifier)
+
+
+def _close_complete(open_claims: dict[UUID, _Progress], ledger: SamplingLedger) -> int:
+    """Closes what is complete; a query whose verifier broke is tried again, never answered as wrong."""
+    done = [progress for progress in open_claims.values() if progress.complete]
+    for progress in done:
+        del open_claims[progress.claim.query_id]
+    broken = [progress for progress in done if progress.broken]
+    for progress in broken:
+        log.error("verifier broke on query %s: %s", progress.claim.query_id, progress.broken)
+        reason = f"not verified: {progress.broken}"
+        ledger.fail([progress.claim], reason, list(progress.verdicts.values()))
+    sound = [progress for progress in done if not progress.broken]
+    if sound:
+        verdicts = [verdict for progress in sound for verdict in progress.verdicts.values()]
+        ledger.finish([progress.closing() for progress in sound], verdicts)
+    return len(sound)

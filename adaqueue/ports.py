@@ -1,0 +1,187 @@
+"""The few protocols that have more than one implementation, or through which a flow meets infrastructure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from adaqueue.core.query import Message
+from adaqueue.core.records import (
+    Allocation,
+    Arrival,
+    Claim,
+    Closing,
+    Entry,
+    FeatureSpec,
+    Prediction,
+    Refusal,
+    Run,
+    Sample,
+    Sampling,
+    Unit,
+    Verdict,
+    Waiting,
+    Window,
+)
+
+
+class Inbox(Protocol):
+    """Where queries lie between the client and the ledger."""
+
+    def take(self, most: int, wait_seconds: float) -> list[Entry]:
+        """Returns entries for this consumer: first those that another left behind, then new ones."""
+        ...
+
+    def acknowledge(self, entries: Sequence[Entry]) -> None:
+        """Removes entries; only after the ledger has committed them."""
+        ...
+
+
+class Doorbell(Protocol):
+    """Tells workers that there is work; carries ids alone, and may be lost."""
+
+    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
+        """Rings for ids in batches, or for each alone.
+
+        Raises:
+            UnavailableError: nobody heard it; the reaper rings again.
+        """
+        ...
+
+
+class IngestLedger(Protocol):
+    """What ingest writes."""
+
+    def insert(self, arrivals: Sequence[Arrival]) -> tuple[list[UUID], list[Refusal]]:
+        """Commits arrivals, those already there left alone.
+
+        Returns:
+            Keys of new queries that wait for features, and what was refused: an id that the run has
+            with other content, or a run that does not exist.
+
+        Raises:
+            LedgerRefusedError: some row cannot be stored; nothing was.
+        """
+        ...
+
+    def bury(self, refusals: Sequence[Refusal]) -> None:
+        """Commits dead letters."""
+        ...
+
+
+class FeatureLedger(Protocol):
+    """What the features step reads and writes."""
+
+    def begin(self, ids: Sequence[UUID]) -> dict[UUID, tuple[Message, ...]]:
+        """Counts an attempt and returns the prompts of those that wait for features."""
+        ...
+
+    def store(self, fingerprint: str, vectors: Mapping[UUID, bytes], failed: Sequence[UUID]) -> None:
+        """Commits vectors; these queries and the failed ones then wait for their window."""
+        ...
+
+
+class FeatureProvider(Protocol):
+    """Turns prompts into vectors."""
+
+    spec: FeatureSpec
+
+    def vectors(self, prompts: Sequence[tuple[Message, ...]]) -> list[bytes]:
+        """Returns one float32 vector of `spec.size` for each prompt.
+
+        Raises:
+            EngineError: the model broke on this batch.
+        """
+        ...
+
+
+class WindowLedger(Protocol):
+    """What the scheduler reads and writes."""
+
+    def acquire(self) -> int | None:
+        """Takes or extends the lease on windows; returns its epoch, None while another holds it."""
+        ...
+
+    def next_window(self) -> Window | None:
+        """Returns the queries of the window that is due; None if none is."""
+        ...
+
+    def commit(self, epoch: int, window: Window, allocations: Sequence[Allocation]) -> None:
+        """Commits states, allocations, abstentions and the account together.
+
+        Raises:
+            LeaseLostError: the lease or a query was taken by another; nothing was written.
+        """
+        ...
+
+
+class Predictor(Protocol):
+    """Says what is believed of queries before they are sampled."""
+
+    def predict(self, run: Run, queries: Sequence[Waiting]) -> list[Prediction]:
+        """Returns one prediction for each query."""
+        ...
+
+
+class Engine(Protocol):
+    """Draws samples."""
+
+    decoder: str
+    sampling: Sampling
+
+    def draw(self, units: Sequence[Unit]) -> Iterator[list[Sample]]:
+        """Yields the engine's responses: together one sample for each unit.
+
+        Raises:
+            EngineError: the engine broke; responses already yielded stand.
+        """
+        ...
+
+
+class Verifier(Protocol):
+    """Gives samples their verdicts."""
+
+    def verify(self, reference: object, sample: Sample) -> Verdict:
+        """Returns the verdict.
+
+        Raises:
+            VerifierError: the verifier broke; says nothing about the sample.
+        """
+        ...
+
+
+class SamplingLedger(Protocol):
+    """What the sampler reads and writes; every write is void once another attempt has begun."""
+
+    def claim(self, ids: Sequence[UUID]) -> list[Claim]:
+        """Takes those allocations that are ready."""
+        ...
+
+    def record(self, claims: Sequence[Claim], sampling: Sampling, samples: Sequence[Sample]) -> set[UUID]:
+        """Commits one engine response; returns the keys of the claims that are still held."""
+        ...
+
+    def finish(self, closings: Sequence[Closing], verdicts: Sequence[Verdict]) -> None:
+        """Commits verdicts, answers and outcomes together."""
+        ...
+
+    def fail(self, claims: Sequence[Claim], reason: str, verdicts: Sequence[Verdict]) -> None:
+        """Gives claims up after a fault; they are tried again, and buried after too many faults."""
+        ...
+
+    def hand_back(self, claims: Sequence[Claim]) -> None:
+        """Gives claims up unharmed; another worker gets them at once."""
+        ...
+
+
+class ReaperLedger(Protocol):
+    """What the reaper puts right."""
+
+    def return_orphans(self) -> int:
+        """Makes ready what dead workers held; returns how many allocations."""
+        ...
+
+    def overdue(self) -> dict[tuple[str, bool], list[UUID]]:
+        """Returns ids whose doorbell is overdue, by (queue, whether each is rung alone)."""
+        ...

@@ -1,0 +1,125 @@
+"""Every setting, its unit and its default; unknown ones are refused."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from adaqueue.errors import SettingsError
+
+PREFIX = "ADAQUEUE_"
+
+
+def default_data_folder() -> Path:
+    """Returns the folder of servers, logs and probes, by the XDG convention."""
+    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(home) / "adaqueue"
+
+
+class Settings(BaseModel):
+    """Settings of clients and workers; each is `ADAQUEUE_` and its name in upper case in the environment."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    redis_url: SecretStr | None = Field(None, description="Redis; absent: embedded in the data folder")
+    database_url: SecretStr | None = Field(None, description="Postgres; absent: embedded in the data folder")
+    broker_url: SecretStr | None = Field(None, description="Celery's broker; absent: the same as redis_url")
+    data_folder: Path = Field(default_factory=default_data_folder, description="servers, logs, probes")
+
+    engine: Literal["transformers", "replay"] = Field("transformers", description="who draws samples")
+    model: str = Field(
+        "adaqueue-arithmetic", description="the shipped small model, a folder, or a hub name", min_length=1
+    )
+    temperature: float = Field(0.7, ge=0, le=10, description="of the softmax; 0 is greedy")
+    max_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=131_072,
+        description="generated tokens a sample at most; absent: 8 shipped model, else 1024",
+    )
+    batch_samples: int = Field(256, ge=1, le=65_536, description="samples of one engine response")
+
+    policy: Literal["uniform", "window"] = Field("window", description="who gets how many samples")
+    average_budget: float = Field(4.0, ge=0, le=1_024, description="samples a query on average")
+    b_max: int = Field(128, ge=1, le=1_024, description="samples for one query at most")
+    window_queries: int = Field(256, ge=1, le=100_000, description="a window closes with so many queries,")
+    window_seconds: float = Field(1.0, gt=0, le=3_600, description="or when its oldest has waited so long")
+    prior_alpha: float = Field(1.0, gt=0, description="Beta prior over success where there is no probe")
+    prior_beta: float = Field(1.0, gt=0, description="Beta prior over success where there is no probe")
+
+    inbox_capacity: int = Field(100_000, ge=1, description="queries in the inbox at most")
+    heartbeat_seconds: float = Field(2.0, gt=0, description="between two signs of life of a worker")
+    worker_timeout_seconds: float = Field(
+        10.0, gt=0, description="silent for so long, a worker counts as dead"
+    )
+    ring_again_seconds: float = Field(
+        15.0, gt=0, description="a doorbell nobody answered is rung again after"
+    )
+    most_failures: int = Field(5, ge=1, le=100, description="attempts at a query before it is a dead letter")
+
+
+def load_settings(
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    **given: Any,
+) -> Settings:
+    """Returns settings: `given` before the environment, before the file, before the defaults.
+
+    Args:
+        config: a TOML file of settings.
+        environment: `os.environ` if absent.
+        **given: settings by name; None counts as not given.
+
+    Raises:
+        SettingsError: names the unknown or malformed setting, its value and the remedy.
+    """
+    variables = os.environ if environment is None else environment
+    from_environment = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in variables.items()
+        if name.startswith(PREFIX) and value != ""
+    }
+    from_call = {name: value for name, value in given.items() if value is not None}
+    merged: dict[str, Any] = {}
+    for source, where in ((_read(config), f"{config}: "), (from_environment, PREFIX), (from_call, "")):
+        for name in source:
+            _check_known(name, where)
+        merged |= source
+    try:
+        return Settings(**merged)
+    except ValidationError as error:
+        raise SettingsError(_words(error)) from None
+
+
+def _read(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        return tomllib.loads(config.read_text())
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"config {config}: {error}: give a readable TOML file") from error
+
+
+def _check_known(name: str, where: str) -> None:
+    if name in Settings.model_fields:
+        return
+    shown = f"{where}{name.upper() if where == PREFIX else name}"
+    close = difflib.get_close_matches(name, Settings.model_fields, n=1)
+    remedy = f"did you mean {close[0]}?" if close else f"known are {', '.join(Settings.model_fields)}"
+    raise SettingsError(f"{shown}: unknown setting: {remedy}")
+
+
+def _words(error: ValidationError) -> str:
+    """One line for each fault: setting, value (never a secret's), what is allowed."""
+    lines = []
+    for fault in error.errors():
+        name = str(fault["loc"][0])
+        value = "(hidden)" if name.endswith("_url") else repr(fault["input"])
+        lines.append(f"{name}: {value}: {fault['msg']}")
+    return "; ".join(lines)

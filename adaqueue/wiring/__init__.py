@@ -1,0 +1,21 @@
+"""The composition root: settings in, ready objects out."""
+
+from adaqueue.demo.queries import demo_queries
+from adaqueue.settings import Settings, load_settings
+from adaqueue.wiring.borrowed import own_system
+from adaqueue.wiring.clients import ClientServices, client_services
+from adaqueue.wiring.system import Manners, is_up, status, take_down, up
+
+__all__ = [
+    "ClientServices",
+    "Manners",
+    "Settings",
+    "client_services",
+    "demo_queries",
+    "is_up",
+    "load_settings",
+    "own_system",
+    "status",
+    "take_down",
+    "up",
+]

@@ -1,0 +1,92 @@
+"""Where the servers are: as set, else embedded in the data folder."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adaqueue.adapters.data_folder import holder_of
+from adaqueue.adapters.servers import EmbeddedServers
+from adaqueue.errors import SettingsError, UnavailableError
+from adaqueue.settings import PREFIX, Settings
+
+FACTS = "system.json"
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """URLs of the servers; they carry passwords.
+
+    Attributes:
+        redis_url: for redis-py.
+        broker_url: for Celery.
+        database_url: for SQLAlchemy.
+    """
+
+    redis_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
+    database_url: str = field(repr=False)
+
+    def environment(self) -> dict[str, str]:
+        """Returns them as settings in the environment."""
+        return {f"{PREFIX}{name.upper()}": getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def has_own_servers(settings: Settings) -> bool:
+    """Whether the servers are embedded.
+
+    Raises:
+        SettingsError: only one of the two URLs is set.
+    """
+    given = [settings.redis_url is not None, settings.database_url is not None]
+    if any(given) and not all(given):
+        raise SettingsError("redis_url and database_url: only one is set: set both, or neither")
+    return not any(given)
+
+
+def addresses(settings: Settings) -> Addresses:
+    """Returns where the servers are.
+
+    Raises:
+        UnavailableError: the servers are embedded, and were never started.
+    """
+    if settings.redis_url is None or settings.database_url is None:
+        embedded = EmbeddedServers(settings.data_folder.expanduser().resolve()).urls()
+        return Addresses(embedded.redis_url, embedded.broker_url, embedded.database_url)
+    redis_url = settings.redis_url.get_secret_value()
+    broker = settings.broker_url.get_secret_value() if settings.broker_url else _broker(redis_url)
+    return Addresses(redis_url, broker, settings.database_url.get_secret_value())
+
+
+def facts(settings: Settings) -> dict[str, str]:
+    """Returns what the system that is up in the data folder serves: its engine and its model.
+
+    Raises:
+        UnavailableError: no system is up there.
+    """
+    folder = settings.data_folder.expanduser().resolve()
+    if holder_of(folder) is None:
+        raise UnavailableError(
+            f"no system is up in {folder}: start one with `adaqueue up`, "
+            f"or set {PREFIX}REDIS_URL and {PREFIX}DATABASE_URL"
+        )
+    try:
+        said: dict[str, str] = json.loads((folder / FACTS).read_text())
+    except FileNotFoundError:
+        raise UnavailableError(f"the system in {folder} is still starting: try again in a moment") from None
+    return said
+
+
+def write_facts(folder: Path, settings: Settings) -> None:
+    """Says to clients that the system is ready, and what it serves."""
+    new = folder / f"{FACTS}.new"
+    new.write_text(json.dumps({"engine": settings.engine, "model": settings.model}))
+    new.replace(folder / FACTS)
+
+
+def _broker(redis_url: str) -> str:
+    """Celery's form of a redis-py URL; they differ for Unix sockets only."""
+    if not redis_url.startswith("unix://"):
+        return redis_url
+    return redis_url.replace("unix://", "redis+socket://", 1).replace("db=", "virtual_host=", 1)

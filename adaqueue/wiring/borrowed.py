@@ -1,0 +1,88 @@
+"""A system for the length of one command: the one that is up, else one of the command's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from adaqueue.adapters.processes import log_tail
+from adaqueue.errors import UnavailableError
+from adaqueue.settings import PREFIX, Settings
+from adaqueue.wiring.addresses import facts
+from adaqueue.wiring.system import READY_SECONDS, discard, environment, take_down
+
+
+@contextmanager
+def own_system(settings: Settings, on_progress: Callable[[str], None], keep: bool = False) -> Iterator[None]:
+    """Runs a system in the data folder as a child of this process; ends and deletes it on success.
+
+    After a fault or an interruption the folder stays, so that the same command can go on from it.
+
+    Args:
+        settings: of the system; its data folder is the system's own.
+        on_progress: told in words what is being waited for.
+        keep: leave the folder in any case.
+
+    Raises:
+        UnavailableError: the system does not start; carries the end of its log.
+    """
+    folder = settings.data_folder
+    _check_owner(folder)
+    logs = folder / "logs"
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log_path = logs / "up.log"
+    offset = log_path.stat().st_size if log_path.exists() else 0
+    command = [sys.executable, "-m", "adaqueue", "up", "--parent-pid", str(os.getpid())]
+    with log_path.open("ab") as log:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**_inherited(), **environment(settings, folder)},
+            start_new_session=True,
+        )
+    try:
+        _wait_ready(settings, child, lambda: log_tail(log_path, offset), on_progress)
+        yield
+    finally:
+        take_down(settings)
+        child.wait()
+    if not keep:
+        discard(folder)
+        shutil.rmtree(folder)
+
+
+def _wait_ready(
+    settings: Settings,
+    child: subprocess.Popen[bytes],
+    log: Callable[[], str],
+    on_progress: Callable[[str], None],
+) -> None:
+    deadline = time.monotonic() + READY_SECONDS + 60
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise UnavailableError(f"the system does not start:\n{log()}")
+        try:
+            facts(settings)
+            return
+        except UnavailableError:
+            on_progress((log().strip().splitlines() or ["starting"])[-1])
+            time.sleep(0.1)
+    raise UnavailableError(f"the system is not ready after {READY_SECONDS + 60:g} s:\n{log()}")
+
+
+def _inherited() -> dict[str, str]:
+    """The environment without settings: the child's are given one by one."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
+def _check_owner(folder: Path) -> None:
+    if folder.is_symlink() or (folder.exists() and folder.stat().st_uid != os.geteuid()):
+        raise UnavailableError(f"{folder} belongs to somebody else: give another --data-folder")

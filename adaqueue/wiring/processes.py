@@ -1,0 +1,188 @@
+"""The long-running processes: each loads its settings from the environment and serves until SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from adaqueue.adapters.celery_app import CeleryDoorbell, add_task, make_app, serve
+from adaqueue.adapters.heartbeat import Heartbeat
+from adaqueue.adapters.inbox import RedisInbox, connect
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.ledger.features import PostgresFeatureLedger
+from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
+from adaqueue.adapters.ledger.reaper import PostgresReaperLedger
+from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
+from adaqueue.adapters.ledger.windows import PostgresWindowLedger
+from adaqueue.adapters.math_verifier import MathVerifier
+from adaqueue.adapters.predictor import ProbePredictor
+from adaqueue.adapters.probe_registry import ProbeModel, ProbeRegistry
+from adaqueue.adapters.replay_engine import ReplayEngine
+from adaqueue.core.records import Sampling
+from adaqueue.demo import MAX_TOKENS, MODEL_NAME
+from adaqueue.demo.queries import model_path
+from adaqueue.flows.answer import answer
+from adaqueue.flows.features import featurize
+from adaqueue.flows.ingest import ingest_once
+from adaqueue.flows.loops import repeat_all
+from adaqueue.flows.reap import reap_once
+from adaqueue.flows.schedule import schedule_once
+from adaqueue.ports import Engine
+from adaqueue.settings import Settings, load_settings
+from adaqueue.wiring.addresses import addresses
+
+if TYPE_CHECKING:
+    from adaqueue.adapters.language_model import LanguageModel
+
+DEFAULT_MAX_TOKENS = 1_024
+INGEST_IDLE_SECONDS = 0.0
+WINDOW_IDLE_SECONDS = 0.05
+REAPER_IDLE_SECONDS = 1.0
+
+
+def run_scheduler() -> None:
+    """Runs ingest, windows and the reaper until SIGTERM; only windows need the lease."""
+    settings, database, stopping = _start()
+    if settings.engine == "transformers":
+        _load_probe_code()
+    where = addresses(settings)
+    doorbell = CeleryDoorbell(make_app(where.broker_url))
+    heartbeat = Heartbeat(database, "scheduler", settings.heartbeat_seconds)
+    inbox = RedisInbox(connect(where.redis_url), consumer=f"{socket.gethostname()}-{os.getpid()}")
+    windows = PostgresWindowLedger(
+        database,
+        heartbeat.worker_id(),
+        window_queries=settings.window_queries,
+        window_seconds=settings.window_seconds,
+    )
+    prior = (settings.prior_alpha, settings.prior_beta)
+    predictor = ProbePredictor(registry(settings, database), sampling(settings), prior)
+    ingest = partial(ingest_once, inbox, PostgresIngestLedger(database), doorbell)
+    schedule = partial(schedule_once, windows, predictor, doorbell)
+    reap = partial(reap_once, reaper_ledger(settings, database), doorbell)
+    steps = [
+        ("ingest", ingest, INGEST_IDLE_SECONDS),
+        ("windows", schedule, WINDOW_IDLE_SECONDS),
+        ("reaper", reap, REAPER_IDLE_SECONDS),
+    ]
+    repeat_all(steps, stopping)
+    windows.release()
+    heartbeat.stop()
+
+
+def run_features() -> None:
+    """Answers the features doorbell until SIGTERM; first trains the shipped model's probe, if it has none."""
+    from adaqueue.adapters.transformers_features import TransformersFeatures
+    from adaqueue.wiring.training import train_shipped_probe
+
+    settings, database, stopping = _start()
+    provider = TransformersFeatures(language_model(settings))
+    train_shipped_probe(provider, registry(settings, database), sampling(settings))
+    heartbeat = Heartbeat(database, "features", settings.heartbeat_seconds)
+    app = make_app(addresses(settings).broker_url)
+    ledger = PostgresFeatureLedger(database)
+    add_task(app, "features", lambda ids: featurize(ids, ledger, provider))
+    _serve(partial(serve, app, "features", ["features"], stopping.set), heartbeat)
+
+
+def run_sampler() -> None:
+    """Answers the sample doorbells of its engines until SIGTERM; unfinished work is handed back."""
+    settings, database, stopping = _start()
+    engines = _engines(settings)
+    heartbeat = Heartbeat(database, "sampler", settings.heartbeat_seconds)
+    app = make_app(addresses(settings).broker_url)
+    for name, engine in engines.items():
+        ledger = PostgresSamplingLedger(
+            database, heartbeat.worker_id, decoder=engine.decoder, most_failures=settings.most_failures
+        )
+        work = partial(answer, ledger=ledger, engine=engine, verifier=MathVerifier(), stopping=stopping)
+        add_task(app, name, _renewing(heartbeat, work))
+    _serve(partial(serve, app, "sampler", list(engines), stopping.set), heartbeat)
+
+
+def sampling(settings: Settings) -> Sampling:
+    """Returns how the system's engine draws."""
+    default = MAX_TOKENS if settings.model == MODEL_NAME else DEFAULT_MAX_TOKENS
+    return Sampling(settings.model, settings.temperature, settings.max_tokens or default)
+
+
+def registry(settings: Settings, database: Database) -> ProbeRegistry:
+    """Returns the registry of probes; torch is loaded with the first probe."""
+
+    def load(path: Path, sha256: str) -> ProbeModel:
+        from adaqueue.adapters.probe import from_file
+
+        return from_file(path, sha256)
+
+    return ProbeRegistry(database, settings.data_folder.expanduser().resolve(), load)
+
+
+def reaper_ledger(settings: Settings, database: Database) -> PostgresReaperLedger:
+    """Returns the reaper's side of the ledger."""
+    return PostgresReaperLedger(
+        database,
+        worker_seconds=settings.worker_timeout_seconds,
+        ring_seconds=settings.ring_again_seconds,
+        most_failures=settings.most_failures,
+        max_tokens=sampling(settings).max_tokens,
+    )
+
+
+def language_model(settings: Settings) -> LanguageModel:
+    """Loads the base model: the shipped one, a folder, or a name on the hub."""
+    from adaqueue.adapters.language_model import LanguageModel
+
+    source = str(model_path()) if settings.model == MODEL_NAME else settings.model
+    return LanguageModel(source, settings.model)
+
+
+def _engines(settings: Settings) -> dict[str, Engine]:
+    engines: dict[str, Engine] = {"replay": ReplayEngine()}
+    if settings.engine == "transformers":
+        from adaqueue.adapters.transformers_engine import TransformersEngine
+
+        engines["transformers"] = TransformersEngine(
+            language_model(settings), sampling(settings), settings.batch_samples
+        )
+    return engines
+
+
+def _start() -> tuple[Settings, Database, Event]:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = load_settings()
+    stopping = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    return settings, Database(addresses(settings).database_url), stopping
+
+
+def _load_probe_code() -> None:
+    """Loads torch before the process counts as ready rather than in its first window."""
+    import adaqueue.adapters.probe  # noqa: F401 - the import is the purpose
+
+
+def _renewing(heartbeat: Heartbeat, work: Callable[[list[UUID]], int]) -> Callable[[list[UUID]], int]:
+    """Returns `work` with a way out of faults: the worker's claims go back to others, and it goes on anew."""
+
+    def guarded(ids: list[UUID]) -> int:
+        try:
+            return work(ids)
+        except Exception:
+            heartbeat.renew()
+            raise
+
+    return guarded
+
+
+def _serve(serve_until_stopped: Callable[[], None], heartbeat: Heartbeat) -> None:
+    try:
+        serve_until_stopped()
+    finally:
+        heartbeat.stop()

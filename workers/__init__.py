@@ -1,0 +1,1 @@
+"""The processes of the system: each starts what the wiring built, and decides nothing."""

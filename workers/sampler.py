@@ -1,0 +1,6 @@
+"""Draws, verifies and answers what its doorbells say."""
+
+from adaqueue.wiring.processes import run_sampler
+
+if __name__ == "__main__":
+    run_sampler()
