@@ -18,8 +18,9 @@ SAMPLE_BATCH = 64
 def make_app(broker_url: str) -> Celery:
     """Returns the Celery application.
 
-    Messages are acknowledged early and never fetched ahead: a lost or doubled one is harmless, because
-    the ledger's claims decide who works and the reaper rings again.
+    Messages are acknowledged early: a lost or doubled one is harmless, because the ledger's claims decide
+    who works and the reaper rings again. One message is fetched ahead: with `worker_disable_prefetch` a
+    worker of one thread asks the broker once a second only (1,319 replayed queries took 20 s instead of 4).
     """
     app = Celery("adaqueue", broker=broker_url, set_as_current=False)
     app.conf.update(
@@ -27,7 +28,7 @@ def make_app(broker_url: str) -> Celery:
         accept_content=["json"],
         task_ignore_result=True,
         task_acks_late=False,
-        worker_disable_prefetch=True,
+        worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
@@ -74,7 +75,7 @@ def add_task(app: Celery, queue: str, work: Callable[[list[UUID]], int]) -> None
     def answer_doorbell(ids: list[str]) -> None:
         work([UUID(key) for key in ids])
 
-    app.task(answer_doorbell, name=queue_name(queue), ignore_result=True)
+    app.task(name=queue_name(queue), ignore_result=True)(answer_doorbell)
 
 
 def serve(app: Celery, name: str, queues: Sequence[str], on_stop: Callable[[], Any]) -> None:

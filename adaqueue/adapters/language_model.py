@@ -34,7 +34,8 @@ class LanguageModel:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         dtype = torch.float32 if device == "cpu" else "auto"
-        self.model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype).to(device).eval()
+        model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
+        self.model = model.to(device).eval()
         self.revision = _revision(source, self.model)
         self.template = digest({"template": self.tokenizer.chat_template or ""})
 

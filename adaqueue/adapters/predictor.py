@@ -58,12 +58,12 @@ class ProbePredictor:
         fits = [query.fingerprint == probe.features_fingerprint for query in queries]
         vectors = [np.frombuffer(query.features or b"", dtype=np.float32) for query in queries]
         states = [vector for vector, fit in zip(vectors, fits, strict=True) if fit]
-        said = iter(probe.model.predict(np.stack(states)) if states else ())
+        said = iter(probe.model.predict(np.stack(states)).tolist() if states else ())
         predictions = []
         for query, fit in zip(queries, fits, strict=True):
             if fit:
                 alpha, beta = next(said)
-                predictions.append(Prediction(float(alpha), float(beta), probe.name, "probe"))
+                predictions.append(Prediction(alpha, beta, probe.name, "probe"))
             else:
                 reason = (
                     f"features are {query.fingerprint}, probe {probe.name} reads {probe.features_fingerprint}"

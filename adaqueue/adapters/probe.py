@@ -107,7 +107,7 @@ def _descend(
     best, best_loss, best_step = probe.to_bytes(), float("inf"), 0
     for step in range(STEPS):
         optimizer.zero_grad()
-        loss(probe(train[0]), train[1], samples).backward()  # type: ignore[no-untyped-call]  # torch's own
+        loss(probe(train[0]), train[1], samples).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         with torch.no_grad():
             held_out = float(loss(probe(test[0]), test[1], samples))

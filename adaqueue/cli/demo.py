@@ -206,7 +206,7 @@ def _curve_table(math: dict[str, Any]) -> Table:
         "success of window",
         "window needs",
         "uniform_early_stop needs",
-        title=f"Over budgets, from {POOL_DRAWS} live draws a query; 'needs': of uniform's samples, for its success",
+        title=f"Over budgets, from {POOL_DRAWS} live draws a query (needs: share of uniform's samples)",
     )
     for b in math["curve"]["uniform"]:
         rows = [math["curve"][name][b] for name in ("uniform", "window")]

@@ -20,7 +20,7 @@ CHUNK = 1_000
 def starting(console: Console) -> Iterator[Callable[[str], None]]:
     """Yields a function that shows in words what is being waited for."""
     with console.status("starting") as shown:
-        yield lambda words: shown.update(words)
+        yield shown.update
 
 
 def answer_all(queue: AdaQueue, queries: Iterable[Query], words: str, console: Console) -> list[Receipt]:

@@ -58,7 +58,12 @@ def run(
     Exit status 3: some row was refused, or ended without an answer.
     """
     console = Console(stderr=True)
-    given = {"engine": engine, "average_budget": average_budget, "policy": policy, "data_folder": data_folder}
+    given: dict[str, Any] = {
+        "engine": engine,
+        "average_budget": average_budget,
+        "policy": policy,
+        "data_folder": data_folder,
+    }
     settings = wiring.load_settings(config, **given)
     rows = read_rows(file)
     name = _run_name(file, settings)
@@ -153,7 +158,7 @@ def _report(rows: list[Row], outcomes: dict[int, Any], figures: dict[str, Any], 
             )
     console.print(
         f"{figures['queries']} queries: {figures['answered']} answered, {figures['abstained']} abstained, "
-        f"{figures['failed']} failed; {figures['refused']} rows refused; {figures['verified']} verified right "
-        f"with {figures['samples']} samples in {figures['seconds']:.1f} s",
+        f"{figures['failed']} failed; {figures['refused']} rows refused; {figures['verified']} verified "
+        f"right with {figures['samples']} samples in {figures['seconds']:.1f} s",
         soft_wrap=True,
     )

@@ -107,7 +107,7 @@ def _window_grid(
 
 
 def _early_stop_grid(successes: Counts, samples: int) -> tuple[Floats, Floats]:
-    """Average samples and mean success of k rounds over the queries that are not yet solved, k = 0..samples."""
+    """Average samples and mean success of k = 0..samples rounds over the queries not yet solved."""
     rounds = np.arange(samples + 1)
     solved = pass_at(successes[:, None], samples, rounds[None, :])
     spent = np.concatenate([[0.0], np.cumsum((1 - solved[:, :-1]).mean(axis=0))])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +24,7 @@ LATER_FIELDS = ("tenant", "priority", "deadline_seconds")
 FIELDS = ("id", "domain", "prompt", "reference", "min_budget", "max_budget", "metadata")
 
 Message = Mapping[str, str]
-Prompt = str | tuple[Message, ...]
+Prompt = str | Sequence[Message]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,11 @@ class Query:
     recording: Recording | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.prompt, list):
-            object.__setattr__(self, "prompt", tuple(self.prompt))
         _check_domain(self.domain)
         _check_id(self.id)
         _check_prompt(self.prompt)
+        if not isinstance(self.prompt, str):
+            object.__setattr__(self, "prompt", tuple(dict(message) for message in self.prompt))
         _check_reference(self.reference, self.recording)
         _check_limits(self.min_budget, self.max_budget)
         _check_json("metadata", self.metadata)
@@ -94,7 +94,7 @@ class Query:
         """The prompt as chat messages; plain text is one user message."""
         if isinstance(self.prompt, str):
             return ({"role": "user", "content": self.prompt},)
-        return self.prompt
+        return tuple(self.prompt)
 
     def content_hash(self) -> str:
         """Returns the SHA-256 of domain, prompt, reference and limits: what makes two queries the same."""
@@ -135,7 +135,7 @@ def _check_prompt(prompt: object) -> None:
     if isinstance(prompt, str):
         _check_prompt_text("prompt", prompt)
         return
-    if not isinstance(prompt, tuple) or not prompt:
+    if not isinstance(prompt, list | tuple) or not prompt:
         raise BadQueryError("prompt", prompt, "give text, or a list of {role, content} messages")
     for number, message in enumerate(prompt):
         name = f"prompt[{number}]"

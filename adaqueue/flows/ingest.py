@@ -41,7 +41,7 @@ def ingest_once(inbox: Inbox, ledger: IngestLedger, doorbell: Doorbell) -> int:
 
 
 def read(entries: Sequence[Entry]) -> tuple[list[Arrival], list[Refusal]]:
-    """Returns the arrivals that entries hold, and those entries that hold none or were delivered too often."""
+    """Returns the arrivals that entries hold; refuses what holds none or was delivered too often."""
     arrivals: list[Arrival] = []
     refused: list[Refusal] = []
     for entry in entries:

@@ -39,14 +39,14 @@ def repeat(step: Callable[[], int], stopping: Event, idle_seconds: float) -> Non
             stopping.wait(idle_seconds)
 
 
-def repeat_all(steps: Sequence[tuple[str, Callable[[], int], float]], stopping: Event) -> None:
-    """Repeats steps (name, step, idle seconds), each in its own thread, until `stopping` is set.
+def repeat_all(steps: Sequence[tuple[Callable[[], int], float]], stopping: Event) -> None:
+    """Repeats steps (step, idle seconds), each in its own thread, until `stopping` is set.
 
     A step that fails for any other reason than an outage stops them all, and its error is raised: the
     process ends, and whoever supervises it starts it afresh.
     """
     with ThreadPoolExecutor(len(steps)) as threads:
-        running = [threads.submit(repeat, step, stopping, idle) for _, step, idle in steps]
+        running = [threads.submit(repeat, step, stopping, idle) for step, idle in steps]
         try:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
         finally:

@@ -68,11 +68,7 @@ def run_scheduler() -> None:
     ingest = partial(ingest_once, inbox, PostgresIngestLedger(database), doorbell)
     schedule = partial(schedule_once, windows, predictor, doorbell)
     reap = partial(reap_once, reaper_ledger(settings, database), doorbell)
-    steps = [
-        ("ingest", ingest, INGEST_IDLE_SECONDS),
-        ("windows", schedule, WINDOW_IDLE_SECONDS),
-        ("reaper", reap, REAPER_IDLE_SECONDS),
-    ]
+    steps = [(ingest, INGEST_IDLE_SECONDS), (schedule, WINDOW_IDLE_SECONDS), (reap, REAPER_IDLE_SECONDS)]
     repeat_all(steps, stopping)
     windows.release()
     heartbeat.stop()

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import text
-
 from adaqueue.adapters.data_folder import hold, holder_of
 from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.ledger.workers import PostgresWorkers
 from adaqueue.adapters.processes import ProcessSpec, stop_with_parent
 from adaqueue.adapters.schema import upgrade
 from adaqueue.adapters.servers import EmbeddedServers
@@ -24,8 +23,6 @@ from adaqueue.wiring.addresses import FACTS, Addresses, addresses, has_own_serve
 
 READY_SECONDS = 180.0
 WORKER_GRACE_SECONDS = 30.0
-
-STARTED = text("SELECT kind FROM workers WHERE started_at >= :since AND stopped_at IS NULL")
 
 
 @dataclass(frozen=True)
@@ -93,8 +90,8 @@ def _start_workers(settings: Settings, folder: Path, supervisor: Supervisor, man
     try:
         manners.on_progress("migrating the ledger")
         upgrade(database)
-        with database.begin() as conn:
-            since = conn.execute(text("SELECT now()")).scalar_one()
+        workers = PostgresWorkers(database)
+        start = workers.now()
         kinds = ["scheduler", "sampler", *(["features"] if settings.engine == "transformers" else [])]
         for kind in kinds:
             supervisor.start(_worker(kind, settings, folder, where))
@@ -102,11 +99,9 @@ def _start_workers(settings: Settings, folder: Path, supervisor: Supervisor, man
 
         def missing() -> str:
             try:
-                with database.begin() as conn:
-                    started = set(conn.execute(STARTED, {"since": since}).scalars())
+                return ", ".join(sorted(set(kinds) - workers.kinds_since(start)))
             except UnavailableError as error:
                 return str(error)
-            return ", ".join(kind for kind in kinds if kind not in started)
 
         supervisor.wait_until(missing, READY_SECONDS)
     finally:

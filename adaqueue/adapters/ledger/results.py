@@ -32,7 +32,8 @@ COUNTS = text(
       (SELECT count(*) FROM queries WHERE run_id = :run_id) AS queries,
       (SELECT count(*) FROM queries WHERE run_id = :run_id AND outcome = 'answered') AS answered,
       (SELECT count(*) FROM queries WHERE run_id = :run_id AND outcome = 'abstained') AS abstained,
-      (SELECT count(*) FROM allocations JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS allocations,
+      (SELECT count(*) FROM allocations JOIN queries q ON q.id = query_id
+         WHERE run_id = :run_id) AS allocations,
       (SELECT coalesce(sum(budget), 0) FROM allocations JOIN queries q ON q.id = query_id
          WHERE run_id = :run_id) AS budget,
       (SELECT count(*) FROM samples JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS samples,

@@ -21,7 +21,8 @@ def open_for(conn: Connection, run_id: UUID) -> None:
 def balance(conn: Connection, run_id: UUID, allowance: Decimal) -> int:
     """Returns the whole samples that may be granted once `allowance` is added; below 0 after an overdraft."""
     row = conn.execute(select(AccountRow.__table__).where(AccountRow.run_id == run_id)).one()
-    return math.floor(row.allowed + allowance - row.granted + row.returned)
+    left: Decimal = row.allowed + allowance - row.granted + row.returned
+    return math.floor(left)
 
 
 def grant(conn: Connection, run_id: UUID, allowance: Decimal, granted: int) -> None:

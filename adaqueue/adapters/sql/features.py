@@ -30,4 +30,5 @@ def latest(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
         .distinct(FeaturesRow.query_id)
         .order_by(FeaturesRow.query_id, FeaturesRow.created_at.desc())
     )
-    return {row.query_id: row for row in conn.execute(statement)}
+    rows: list[Row[Any]] = list(conn.execute(statement))
+    return {row.query_id: row for row in rows}

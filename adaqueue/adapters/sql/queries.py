@@ -54,7 +54,7 @@ def to_window(conn: Connection, ids: Sequence[UUID]) -> None:
 def stalled_features(
     conn: Connection, ring_seconds: float, most_attempts: int
 ) -> tuple[dict[UUID, int], list[UUID]]:
-    """Returns queries whose features are overdue: attempts of those to ring for again; those to go on without."""
+    """Returns queries whose features are overdue: attempts of those to ring for; those to go on without."""
     late = QueryRow.since <= ago(ring_seconds)
     chosen = (
         select(QueryRow.id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, func, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from adaqueue.adapters.tables import WorkerRow
@@ -23,3 +24,14 @@ def beat(conn: Connection, worker_id: UUID) -> None:
 def stop(conn: Connection, worker_id: UUID) -> None:
     """Notes that the worker stopped: whatever it still holds is returned at once."""
     conn.execute(update(WorkerRow).where(WorkerRow.id == worker_id).values(stopped_at=func.now()))
+
+
+def now(conn: Connection) -> datetime.datetime:
+    """Returns the database's time."""
+    return conn.execute(select(func.now())).scalar_one()
+
+
+def kinds_since(conn: Connection, start: datetime.datetime) -> set[str]:
+    """Returns the kinds of workers that started since `start` and have not stopped."""
+    statement = select(WorkerRow.kind).where(WorkerRow.started_at >= start, WorkerRow.stopped_at.is_(None))
+    return set(conn.execute(statement).scalars())

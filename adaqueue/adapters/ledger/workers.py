@@ -1,0 +1,29 @@
+"""Who works, as the ledger knows it."""
+
+from __future__ import annotations
+
+import datetime
+
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.sql import workers
+
+
+class PostgresWorkers:
+    """Says which workers have reported.
+
+    Args:
+        database: the ledger's Postgres.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def now(self) -> datetime.datetime:
+        """Returns the time on the ledger's clock."""
+        with self._database.begin() as conn:
+            return workers.now(conn)
+
+    def kinds_since(self, start: datetime.datetime) -> set[str]:
+        """Returns the kinds of workers that reported since `start` and have not stopped."""
+        with self._database.begin() as conn:
+            return workers.kinds_since(conn, start)

@@ -1,0 +1,137 @@
+"""Numbers and units as math answers write them; numbers are exact, never floats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from fractions import Fraction
+
+MAX_NUMBER_CHARACTERS = 500
+MAX_EXPONENT = 1_000
+MAX_POWER_BITS = 8_192
+
+_UNIT_NAMES = {
+    "millimeter": "millimeters millimetre millimetres mm",
+    "centimeter": "centimeters centimetre centimetres cm",
+    "meter": "meters metre metres m",
+    "kilometer": "kilometers kilometre kilometres km",
+    "inch": "inches in",
+    "foot": "feet ft",
+    "yard": "yards yd yds",
+    "mile": "miles mi",
+    "second": "seconds sec secs s",
+    "minute": "minutes min mins",
+    "hour": "hours hr hrs h",
+    "day": "days",
+    "week": "weeks",
+    "month": "months",
+    "year": "years yr yrs",
+    "gram": "grams g",
+    "kilogram": "kilograms kg",
+    "pound": "pounds lb lbs",
+    "ounce": "ounces oz",
+    "milliliter": "milliliters millilitres ml",
+    "liter": "liters litre litres l",
+    "gallon": "gallons gal",
+    "degree": "degrees deg",
+    "radian": "radians rad",
+    "dollar": "dollars",
+    "cent": "cents",
+    "unit": "units",
+    "mph": "",
+}
+UNITS = {alias: name for name, aliases in _UNIT_NAMES.items() for alias in (name, *aliases.split())}
+"""Each way of writing a unit, and the unit's name."""
+
+_DECIMAL = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)"
+_SIGNED_DECIMAL = rf"[+-]?{_DECIMAL}"
+_SIGNED = re.compile(r"([+-]?)\s*(.*?)\s*(%?)", re.DOTALL)
+_UNIT = re.compile(
+    r"(?P<number>.*[\d}%]) ?(?P<scale>square |sq\.? |cubic )?(?P<unit>[A-Za-z]+)"
+    r"(?:\s*(?:/|per )\s*(?P<per>[A-Za-z]+))?(?:\s*\^\s*(?P<power>\d))?"
+)
+_CURRENCY = re.compile(r"(?P<sign>[+-]?)\s*dollar (?P<number>.*)")
+
+
+def number(text: str) -> Fraction | None:
+    r"""Returns the exact value of one number, None for everything else.
+
+    Understood: signs, thousands separators, decimals, `a/b`, `\frac{a}{b}`, mixed numbers, `1.5e3`,
+    `1.5*10^3`, powers of whole numbers, percent (a hundredth). What might be huge is not computed.
+
+    Args:
+        text: In the spelling of `math_answer.normalise`.
+    """
+    parts = _SIGNED.fullmatch(text)
+    if parts is None or len(text) > MAX_NUMBER_CHARACTERS:
+        return None
+    sign, body, percent = parts.groups()
+    for shape, value_of in _SHAPES:
+        match = shape.fullmatch(body)
+        value = value_of(match) if match else None
+        if value is not None:
+            return value * (-1 if sign == "-" else 1) / (100 if percent else 1)
+    return None
+
+
+def split_unit(text: str) -> tuple[str, str]:
+    """Returns a number's text and its unit's name; any other text whole, with an empty unit."""
+    money = _CURRENCY.fullmatch(text)
+    if money and number(money["number"]) is not None:
+        return money["sign"] + money["number"], "dollar"
+    match = _UNIT.fullmatch(text) if len(text) <= MAX_NUMBER_CHARACTERS else None
+    if not match or number(match["number"]) is None:
+        return text, ""
+    names = [_unit_name(word) for word in (match["unit"], match["per"]) if word]
+    if "" in names:
+        return text, ""
+    power = {"c": "3", "s": "2"}.get((match["scale"] or " ")[0], match["power"])
+    return match["number"], "/".join(names) + (f"^{power}" if power else "")
+
+
+def _unit_name(word: str) -> str:
+    """A single letter is a variable here: `math_answer.normalise` has spelled out those that are units."""
+    return UNITS.get(word.lower(), "") if len(word) > 1 else ""
+
+
+def _decimal(text: str) -> Fraction:
+    return Fraction(text.replace(",", ""))
+
+
+def _ratio(match: re.Match[str]) -> Fraction | None:
+    whole, top, bottom = (_decimal(match[part] or "0") for part in ("whole", "top", "bottom"))
+    if bottom == 0 or (match["whole"] and (top < 0 or bottom < 0)):
+        return None
+    return whole + top / bottom
+
+
+def _power(match: re.Match[str]) -> Fraction | None:
+    base, exponent = int(match["base"]), int(match["exponent"])
+    if base == 0 or abs(exponent) > MAX_EXPONENT or abs(exponent) * base.bit_length() > MAX_POWER_BITS:
+        return None
+    return _decimal(match["times"] or "1") * Fraction(base) ** exponent
+
+
+def _scientific(match: re.Match[str]) -> Fraction | None:
+    exponent = int(match["exponent"])
+    return None if abs(exponent) > MAX_EXPONENT else _decimal(match["times"]) * Fraction(10) ** exponent
+
+
+_SHAPES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Fraction | None]]] = [
+    (re.compile(_DECIMAL), lambda match: _decimal(match[0])),
+    (re.compile(rf"(?:(?P<whole>\d+)\s+)?(?P<top>{_DECIMAL})\s*/\s*(?P<bottom>{_DECIMAL})"), _ratio),
+    (
+        re.compile(
+            rf"(?:(?P<whole>\d+)\s*)?\\frac\{{(?P<top>{_SIGNED_DECIMAL})\}}\{{(?P<bottom>{_SIGNED_DECIMAL})\}}"
+        ),
+        _ratio,
+    ),
+    (re.compile(rf"(?P<times>{_DECIMAL})[eE](?P<exponent>[+-]?\d+)"), _scientific),
+    (
+        re.compile(
+            rf"(?:(?P<times>{_DECIMAL})\s*\*\s*)?(?P<base>\d+)\s*\^\s*"
+            r"(?P<brace>\{)?\s*(?P<exponent>[+-]?\d+)\s*(?(brace)\})"
+        ),
+        _power,
+    ),
+]

@@ -1,0 +1,1 @@
+"""Tests against the real parts: Postgres, Redis, Celery and the small model."""
