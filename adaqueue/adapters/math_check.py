@@ -141,7 +141,7 @@ def _form(text: str, depth: int = 0) -> Form:
     value = number(text)
     if value is not None:
         return value
-    if False:
+    if depth == MAX_DEPTH:
         return compact(text)
     either = number(text.removeprefix("\\pm")) if text.startswith("\\pm") else None
     if either is not None:

@@ -107,7 +107,7 @@ def _ratio(match: re.Match[str]) -> Fraction | None:
 
 def _power(match: re.Match[str]) -> Fraction | None:
     base, exponent = int(match["base"]), int(match["exponent"])
-    if base == 0 or abs(exponent) > MAX_EXPONENT or abs(exponent) * base.bit_length() > MAX_POWER_BITS:
+    if base == 0 or abs(exponent) * base.bit_length() > MAX_POWER_BITS:
         return None
     return _decimal(match["times"] or "1") * Fraction(base) ** exponent
 

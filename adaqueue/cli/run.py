@@ -64,22 +64,14 @@ def run(
         "policy": policy,
         "data_folder": data_folder,
     }
-    settings = wiring.load_settings(config, **given)
-    rows = read_rows(file)
-    name = _run_name(file, settings)
     started = time.monotonic()
-    with ExitStack() as stack:
-        if not wiring.is_up(settings):
-            settings = _with_own_folder(settings, name, data_folder)
-            with starting(console) as on_progress:
-                stack.enter_context(wiring.own_system(settings, on_progress, keep=data_folder is not None))
-        given = {**given, "data_folder": settings.data_folder, "engine": settings.engine}
-        queue = stack.enter_context(AdaQueue.connect(run=name, config=config, **given))
-        rows, receipts = _give(queue, rows, console)
-        outcomes = {line: _outcome(receipt) for line, receipt in receipts.items()}
-        if output is not None:
-            _write(output, rows, outcomes)
-        queue.finish()
+    try:
+        rows, outcomes = _answer(
+            read_rows(file), _run_name(file, config, given), config, given, output, console
+        )
+    except KeyboardInterrupt:
+        console.print("interrupted: the same command goes on where it was")
+        raise
     figures = _figures(rows, outcomes, time.monotonic() - started)
     _report(rows, outcomes, figures, console)
     write_json(json, figures)
@@ -87,8 +79,35 @@ def run(
         raise typer.Exit(INCOMPLETE)
 
 
-def _run_name(file: Path, settings: wiring.Settings) -> str:
+def _answer(
+    rows: list[Row],
+    name: str,
+    config: Path | None,
+    given: dict[str, Any],
+    output: str | None,
+    console: Console,
+) -> tuple[list[Row], dict[int, Any]]:
+    """Takes the rows through the system; returns them, and how each line's query ended."""
+    settings = wiring.load_settings(config, **given)
+    with ExitStack() as stack:
+        if not wiring.is_up(settings):
+            settings = _with_own_folder(settings, name, given["data_folder"])
+            keep = given["data_folder"] is not None
+            with starting(console) as on_progress:
+                stack.enter_context(wiring.own_system(settings, on_progress, keep=keep))
+        chosen = {**given, "data_folder": settings.data_folder, "engine": settings.engine}
+        queue = stack.enter_context(AdaQueue.connect(run=name, config=config, **chosen))
+        rows, receipts = _give(queue, rows, console)
+        outcomes = {line: _outcome(receipt) for line, receipt in receipts.items()}
+        if output is not None:
+            _write(output, rows, outcomes)
+        queue.finish()
+    return rows, outcomes
+
+
+def _run_name(file: Path, config: Path | None, given: dict[str, Any]) -> str:
     """The same file with the same settings continues the same run."""
+    settings = wiring.load_settings(config, **given)
     content = hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
     parts = ("engine", "model", "policy", "average_budget", "b_max", "temperature", "max_tokens")
     return f"run-{digest({'file': content, **{part: getattr(settings, part) for part in parts}})}"
