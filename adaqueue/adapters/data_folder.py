@@ -66,7 +66,7 @@ def holder_of(data_folder: Path) -> Identity | None:
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
-            return None if _locked(descriptor, fcntl.LOCK_SH) else _seen_holder(folder, descriptor)
+            return _seen_holder(folder, descriptor)
         finally:
             os.close(descriptor)
 
@@ -120,17 +120,17 @@ def _read_holder(descriptor: int) -> Identity | None:
     return Identity(int(fields[0]), int(fields[1])) if len(fields) == 2 else None
 
 
-def _seen_holder(folder: Path, descriptor: int) -> Identity:
+def _seen_holder(folder: Path, descriptor: int) -> Identity | None:
     deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
+    while not _locked(descriptor, fcntl.LOCK_SH):
         holder = _read_holder(descriptor)
         if holder is not None and holder.is_alive():
             return holder
-        if time.monotonic() > deadline:  # a new holder writes its name a moment after it locks
-            raise UnavailableError(
-                f"{folder} is held by a process that cannot be seen here: in another container?"
-            )
+        if time.monotonic() > deadline:  # the name is missing for a moment after locking and before freeing
+            message = f"{folder} is held by a process that cannot be seen here"
+            raise UnavailableError(f"{message}: use the container or machine in which it runs")
         time.sleep(0.02)
+    return None
 
 
 @contextmanager

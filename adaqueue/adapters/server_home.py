@@ -8,6 +8,7 @@ import re
 import secrets
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,12 +70,10 @@ class ServerHome:
             )
 
     def make_folder(self, folder: Path) -> None:
-        """Makes a folder that only the servers' user may enter; leaves an existing one as it is."""
-        try:
+        """Makes a folder that only the servers' user may enter, if it is not there."""
+        with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-        except FileExistsError:
-            return
-        if self.account is not None:
+        if self.account is not None and folder.lstat().st_uid == 0:  # new, or left half-made by a crash
             os.chown(folder, self.account.uid, self.account.gid, follow_symlinks=False)
 
     def write_private(self, path: Path, text: str) -> None:
@@ -89,9 +88,9 @@ class ServerHome:
         os.replace(new, path)
 
     def discard(self) -> None:
-        """Deletes everything the servers kept, inside and outside of the data folder."""
-        if self.sockets != self.folder:
-            shutil.rmtree(self.sockets, ignore_errors=True)
+        """Deletes everything the servers kept."""
+        if self.sockets.exists() and self.sockets != self.folder:
+            shutil.rmtree(self.sockets)
         shutil.rmtree(self.folder)
 
     @property
@@ -118,6 +117,14 @@ def find_home(folder: Path) -> ServerHome | None:
         raise UnavailableError(f"{folder} belongs to another user: run as that user") from error
 
 
+def discard_home(folder: Path) -> None:
+    """Deletes everything the data folder's servers kept, also outside of it."""
+    home = find_home(folder)
+    if home is not None:
+        home.discard()
+        (folder / _LINK).unlink(missing_ok=True)
+
+
 def make_home(folder: Path, outside: Path = OUTSIDE) -> ServerHome:
     """Returns where the data folder's servers live, made if need be.
 
@@ -127,10 +134,8 @@ def make_home(folder: Path, outside: Path = OUTSIDE) -> ServerHome:
     Raises:
         UnavailableError: the servers' user cannot reach any place.
     """
-    home = find_home(folder)
-    if home is None:
-        account = default_server_account()
-        home = _new_home(folder, outside, account)
+    home = find_home(folder) or _new_home(folder, outside, default_server_account())
+    home.make_folder(home.folder)
     if home.account is not None and not can_enter(home.folder, home.account):
         message = f"user {home.account.name} runs the servers and cannot enter {home.folder}"
         raise UnavailableError(
@@ -141,14 +146,13 @@ def make_home(folder: Path, outside: Path = OUTSIDE) -> ServerHome:
 
 def _new_home(folder: Path, outside: Path, account: Account | None) -> ServerHome:
     if account is None or can_enter(folder, account):
-        home = ServerHome(folder / _LINK, account)
-        home.make_folder(home.folder)
-        return home
+        (folder / _LINK).mkdir(mode=0o700)
+        return ServerHome(folder / _LINK, account)
     make_passable(outside)
-    home = ServerHome(_unused(outside / _digest(folder)), account)
-    home.make_folder(home.folder)
-    (folder / _LINK).symlink_to(home.folder)
-    return home
+    home = _unused(outside / _digest(folder))
+    home.mkdir(mode=0o700)
+    (folder / _LINK).symlink_to(home)
+    return ServerHome(home, account)
 
 
 def make_passable(folder: Path) -> None:

@@ -13,7 +13,7 @@ import redis
 
 from adaqueue.adapters import embedded_postgres, embedded_redis
 from adaqueue.adapters.processes import ProcessSpec
-from adaqueue.adapters.server_home import OUTSIDE, ServerHome, find_home, make_home
+from adaqueue.adapters.server_home import OUTSIDE, ServerHome, discard_home, find_home, make_home
 from adaqueue.adapters.server_programs import postgres_programs, redis_server
 from adaqueue.adapters.supervisor import Supervisor
 from adaqueue.errors import UnavailableError
@@ -108,9 +108,7 @@ class EmbeddedServers:
 
     def discard(self) -> None:
         """Deletes what the servers keep, also outside of the data folder; call it when they are stopped."""
-        home = find_home(self._folder)
-        if home is not None:
-            home.discard()
+        discard_home(self._folder)
 
     def _make_passwords(self, home: ServerHome) -> _Passwords:
         passwords = self._read_passwords()
