@@ -1,0 +1,41 @@
+"""The demo's queries, and where the shipped model lies."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from adaqueue.demo.grammar import Problem, distinct_problems
+
+DOMAIN = "math"
+
+
+def demo_queries(count: int, seed: int = 0) -> list[dict[str, str]]:
+    """Queries, without repeats, on which neither the model nor a probe was trained.
+
+    Args:
+        count: How many queries, at least 0; a longer list begins with the shorter one.
+        seed: Which queries; the same seed gives the same queries.
+
+    Returns:
+        One object per query with `id`, `domain`, `prompt` and `reference`, the exact answer.
+
+    Raises:
+        ValueError: The count is negative.
+    """
+    return [query_of(problem) for problem in distinct_problems("demo", count, seed)]
+
+
+def query_of(problem: Problem) -> dict[str, str]:
+    """The problem as a query: `id`, `domain`, `prompt`, `reference`."""
+    return {
+        "id": problem.id,
+        "domain": DOMAIN,
+        "prompt": problem.prompt,
+        "reference": problem.reference,
+    }
+
+
+def model_path() -> Path:
+    """The folder of the shipped model, which the plain Auto classes of transformers load."""
+    return Path(str(resources.files("adaqueue.demo") / "model"))
