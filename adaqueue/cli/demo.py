@@ -72,13 +72,14 @@ def demo(
     compared over budgets.
     """
     console = Console(stderr=True)
-    settings, own = _settings(engine, average_budget)
+    settings, is_own = _settings(engine, average_budget)
     budget = settings.average_budget
     started = time.monotonic()
     with ExitStack() as stack:
-        if own:
+        if is_own:
             with starting(console) as on_progress:
-                stack.enter_context(wiring.own_system(settings, on_progress, keep=keep))
+                own = wiring.own_system(settings, on_progress, keep=keep, keep_unfinished=False)
+                stack.enter_context(own)
         asked = [Query.from_row(row) for row in wiring.demo_queries(queries)]
         window = _live(settings, "window", budget, asked, console)
         uniform = _live(settings, "uniform", budget, asked, console)
@@ -190,8 +191,9 @@ def _show(figures: dict[str, Any], console: Console) -> None:
     )
     console.print(_curve_table(math))
     console.print(
-        "uniform_early_stop draws round by round and stops at a query's first verified success; uniform and\n"
-        "window draw all that they granted. '-': not reached within the 32 draws of each query."
+        "needs: share of uniform's samples for uniform's success. Early stop is uniform, round by\n"
+        "round, until a query's first verified success; uniform and window draw all they granted.\n"
+        f"'-': not reached within the {POOL_DRAWS} draws of each query."
     )
     agree = all(run["consistent"] for run in figures["ledger"].values())
     console.print(
@@ -200,17 +202,12 @@ def _show(figures: dict[str, Any], console: Console) -> None:
 
 
 def _curve_table(math: dict[str, Any]) -> Table:
-    table = Table(
-        "B",
-        "success of uniform",
-        "success of window",
-        "window needs",
-        "uniform_early_stop needs",
-        title=f"Over budgets, from {POOL_DRAWS} live draws a query (needs: share of uniform's samples)",
-    )
+    table = Table("B", title=f"Over budgets, from {POOL_DRAWS} live draws a query")
+    for heading in ("uniform", "window", "window needs", "early stop needs"):
+        table.add_column(heading, no_wrap=True)
     for b in math["curve"]["uniform"]:
         rows = [math["curve"][name][b] for name in ("uniform", "window")]
         shares = [math["equal_reward_budget"][name][b] for name in ("window", "uniform_early_stop")]
-        cells = [f"{row['success']:.3f} ({row['low']:.3f} to {row['high']:.3f})" for row in rows]
+        cells = [f"{row['success']:.3f} ({row['low']:.2f}-{row['high']:.2f})" for row in rows]
         table.add_row(b, *cells, *("-" if share is None else f"{share:.0%}" for share in shares))
     return table

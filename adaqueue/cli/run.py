@@ -94,7 +94,8 @@ def _answer(
             settings = _with_own_folder(settings, name, given["data_folder"])
             keep = given["data_folder"] is not None
             with starting(console) as on_progress:
-                stack.enter_context(wiring.own_system(settings, on_progress, keep=keep))
+                own = wiring.own_system(settings, on_progress, keep=keep, keep_unfinished=True)
+                stack.enter_context(own)
         chosen = {**given, "data_folder": settings.data_folder, "engine": settings.engine}
         queue = stack.enter_context(AdaQueue.connect(run=name, config=config, **chosen))
         rows, receipts = _give(queue, rows, console)

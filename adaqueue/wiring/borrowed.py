@@ -19,15 +19,16 @@ from adaqueue.wiring.system import READY_SECONDS, discard, environment, take_dow
 
 
 @contextmanager
-def own_system(settings: Settings, on_progress: Callable[[str], None], keep: bool = False) -> Iterator[None]:
-    """Runs a system in the data folder as a child of this process; ends and deletes it on success.
-
-    After a fault or an interruption the folder stays, so that the same command can go on from it.
+def own_system(
+    settings: Settings, on_progress: Callable[[str], None], *, keep: bool, keep_unfinished: bool
+) -> Iterator[None]:
+    """Runs a system in the data folder as a child of this process; ends and deletes it afterwards.
 
     Args:
         settings: of the system; its data folder is the system's own.
         on_progress: told in words what is being waited for.
         keep: leave the folder in any case.
+        keep_unfinished: leave it after a fault or an interruption, for the same command to go on from.
 
     Raises:
         UnavailableError: the system does not start; carries the end of its log.
@@ -48,15 +49,17 @@ def own_system(settings: Settings, on_progress: Callable[[str], None], keep: boo
             env={**_inherited(), **environment(settings, folder)},
             start_new_session=True,
         )
+    finished = False
     try:
         _wait_ready(settings, child, lambda: log_tail(log_path, offset), on_progress)
         yield
+        finished = True
     finally:
         take_down(settings)
         child.wait()
-    if not keep:
-        discard(folder)
-        shutil.rmtree(folder)
+        if not keep and (finished or not keep_unfinished):
+            discard(folder)
+            shutil.rmtree(folder)
 
 
 def _wait_ready(

@@ -50,7 +50,9 @@ REAPER_IDLE_SECONDS = 1.0
 
 def run_scheduler() -> None:
     """Runs ingest, windows and the reaper until SIGTERM; only windows need the lease."""
-    settings, database, stopping = _start()
+    settings, database = _start()
+    stopping = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     if settings.engine == "transformers":
         _load_probe_code()
     where = addresses(settings)
@@ -79,19 +81,20 @@ def run_features() -> None:
     from adaqueue.adapters.transformers_features import TransformersFeatures
     from adaqueue.wiring.training import train_shipped_probe
 
-    settings, database, stopping = _start()
+    settings, database = _start()
     provider = TransformersFeatures(language_model(settings))
     train_shipped_probe(provider, registry(settings, database), sampling(settings))
     heartbeat = Heartbeat(database, "features", settings.heartbeat_seconds)
     app = make_app(addresses(settings).broker_url)
     ledger = PostgresFeatureLedger(database)
     add_task(app, "features", lambda ids: featurize(ids, ledger, provider))
-    _serve(partial(serve, app, "features", ["features"], stopping.set), heartbeat)
+    _serve(partial(serve, app, "features", ["features"], lambda: None), heartbeat)
 
 
 def run_sampler() -> None:
     """Answers the sample doorbells of its engines until SIGTERM; unfinished work is handed back."""
-    settings, database, stopping = _start()
+    settings, database = _start()
+    stopping = Event()
     engines = _engines(settings)
     heartbeat = Heartbeat(database, "sampler", settings.heartbeat_seconds)
     app = make_app(addresses(settings).broker_url)
@@ -151,12 +154,11 @@ def _engines(settings: Settings) -> dict[str, Engine]:
     return engines
 
 
-def _start() -> tuple[Settings, Database, Event]:
+def _start() -> tuple[Settings, Database]:
+    """SIGTERM ends the process at once until something takes the signal over: it holds no work yet."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = load_settings()
-    stopping = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    return settings, Database(addresses(settings).database_url), stopping
+    return settings, Database(addresses(settings).database_url)
 
 
 def _load_probe_code() -> None:
