@@ -37,6 +37,10 @@ class Inbox(Protocol):
         """Removes entries; only after the ledger has committed them."""
         ...
 
+    def hand_back(self, entries: Sequence[Entry]) -> None:
+        """Gives entries back unharmed: they are delivered again at once, and this delivery does not count."""
+        ...
+
 
 class Doorbell(Protocol):
     """Tells workers that there is work; carries ids alone, and may be lost."""

@@ -38,6 +38,10 @@ def make_app(broker_url: str) -> Celery:
             "global_keyprefix": "adaqueue:celery:",
             "socket_timeout": 5,
             "socket_connect_timeout": 5,
+            # a bell that is not heard at once is the reaper's; without these, each ring would wait 6 s
+            "max_retries": 1,
+            "interval_start": 0,
+            "interval_step": 0,
         },
     )
     return app

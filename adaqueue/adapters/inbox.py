@@ -19,6 +19,7 @@ GROUP = "ingest"
 SEEN_SECONDS = 86_400
 CLAIM_AFTER_SECONDS = 5.0
 ADMIT_BATCH = 200
+CANNOT_WRITE = ("OOM ", "MISCONF ", "NOREPLICAS ", "READONLY ", "read only replica")
 
 # KEYS: stream. ARGV: cap, seconds an id is remembered, then (seen key, content, internal key, payload) each.
 # Stops at the first that finds no room; says (status, internal key) for each before it.
@@ -56,7 +57,14 @@ class Admission:
 
 def connect(url: str) -> redis.Redis:
     """Returns a Redis client whose blocking reads end before its socket times out."""
-    return redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)
+    return redis.Redis.from_url(
+        url,
+        decode_responses=True,
+        # what is no UTF-8 must reach ingest, which refuses it, rather than break every read of the stream
+        encoding_errors="surrogateescape",
+        socket_timeout=5,
+        socket_connect_timeout=5,
+    )
 
 
 class RedisInbox:
@@ -107,6 +115,19 @@ class RedisInbox:
             pipe.xdel(STREAM, *keys)
             pipe.execute()
 
+    def hand_back(self, entries: Sequence[Entry]) -> None:
+        """Makes entries overdue and takes this delivery off their count, see `Inbox`."""
+        idle = int(CLAIM_AFTER_SECONDS * 1000)
+        with _reachable(), self._redis.pipeline(transaction=True) as pipe:
+            for entry in entries:
+                options: dict[str, Any] = {"idle": idle, "retrycount": entry.deliveries - 1, "justid": True}
+                pipe.xclaim(STREAM, GROUP, self._consumer, 0, [entry.key], **options)
+            try:
+                pipe.execute()
+            except redis.ResponseError as error:
+                if "NOGROUP" not in str(error):  # flushed meanwhile: nothing is left to hand back
+                    raise
+
     def close(self) -> None:
         """Closes connections."""
         self._redis.close()
@@ -119,14 +140,27 @@ class RedisInbox:
                 raise
 
     def _left_behind(self, most: int) -> list[Entry]:
-        """Takes over entries that some consumer, perhaps this one, has held for too long."""
+        """Takes over entries that some consumer, perhaps this one, has held for too long.
+
+        The more often they were delivered, the fewer at once: one that kills its consumer ends up alone.
+        """
         idle = int(CLAIM_AFTER_SECONDS * 1000)
         pending: Any = self._redis.xpending_range(STREAM, GROUP, "-", "+", most, idle=idle)
         if not pending:
             return []
-        deliveries = {item["message_id"]: item["times_delivered"] + 1 for item in pending}
-        claimed: Any = self._redis.xclaim(STREAM, GROUP, self._consumer, idle, list(deliveries))
-        return [_entry(key, fields, deliveries[key]) for key, fields in claimed]
+        tries = min(item["times_delivered"] for item in pending)
+        alike = [item["message_id"] for item in pending if item["times_delivered"] == tries]
+        keys = alike[: max(most >> 2 * tries, 1)]
+        claimed: Any = self._redis.xclaim(STREAM, GROUP, self._consumer, idle, keys)
+        found = {key: fields for key, fields in claimed if key is not None}
+        self._forget_deleted([key for key in keys if key not in found])
+        return [_entry(key, fields, tries + 1) for key, fields in found.items()]
+
+    def _forget_deleted(self, keys: Sequence[str]) -> None:
+        """Acknowledges entries that somebody deleted by hand: nobody can ever take them."""
+        for key in keys:
+            if not self._redis.xrange(STREAM, key, key):
+                self._redis.xack(STREAM, GROUP, key)
 
     def _new(self, most: int, wait_seconds: float) -> list[Entry]:
         block = int(min(wait_seconds, 3.0) * 1000)
@@ -149,5 +183,9 @@ def _entry(key: str, fields: dict[str, str], deliveries: int) -> Entry:
 def _reachable() -> Iterator[None]:
     try:
         yield
-    except (redis.ConnectionError, redis.TimeoutError, redis.exceptions.OutOfMemoryError) as error:
+    except (redis.ConnectionError, redis.TimeoutError) as error:
         raise UnavailableError(f"Redis: {error}") from error
+    except redis.ResponseError as error:
+        if isinstance(error, redis.exceptions.OutOfMemoryError) or any(w in str(error) for w in CANNOT_WRITE):
+            raise UnavailableError(f"Redis: {error}") from error
+        raise

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adaqueue.core.query import Message
@@ -27,6 +28,7 @@ class LanguageModel:
     Attributes:
         revision: digest of the weights (a folder), or the hub's commit.
         template: digest of the chat template.
+        stops: tokens that end a response.
     """
 
     def __init__(self, source: str, name: str) -> None:
@@ -38,6 +40,7 @@ class LanguageModel:
         self.model = model.to(device).eval()
         self.revision = _revision(source, self.model)
         self.template = digest({"template": self.tokenizer.chat_template or ""})
+        self.stops = _stops(self.tokenizer.eos_token_id, self.model.generation_config.eos_token_id)
 
     @property
     def longest(self) -> int:
@@ -45,7 +48,20 @@ class LanguageModel:
         return int(self.model.config.max_position_embeddings)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
-        """Returns the prompt's token ids, the chat template applied once."""
+        """Returns the prompt's token ids, at least one, the chat template applied once.
+
+        Raises:
+            EngineError: the template refuses the messages, or nothing of the prompt is left.
+        """
+        try:
+            ids = self._encode(messages)
+        except TemplateError as error:
+            raise EngineError(f"the chat template of {self.name} refuses the prompt: {error}") from error
+        if not ids:
+            raise EngineError(f"a prompt is no token at all to {self.name}")
+        return ids
+
+    def _encode(self, messages: Sequence[Message]) -> list[int]:
         if self.tokenizer.chat_template is None:
             text = "\n".join(message["content"] for message in messages)
             return list(self.tokenizer(text)["input_ids"])
@@ -79,12 +95,18 @@ class LanguageModel:
             )
 
 
+def _stops(*given: int | list[int] | None) -> frozenset[int]:
+    """Models of several kinds of turns name several such tokens, their tokenizer one."""
+    listed = [ids if isinstance(ids, list) else [ids] for ids in given if ids is not None]
+    return frozenset(token for ids in listed for token in ids)
+
+
 def _revision(source: str, model: Any) -> str:
     folder = Path(source)
     if not folder.is_dir():
         return str(model.config._commit_hash)
     state = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")):
         size = file.stat().st_size
         state.update(f"{file.name}:{size}".encode())
         with file.open("rb") as weights:

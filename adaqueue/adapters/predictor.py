@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -42,31 +43,33 @@ class ProbePredictor:
     def _predict_domain(self, decoder: str, domain: str, queries: Sequence[Waiting]) -> list[Prediction]:
         try:
             probe = self._registry.champion(decoder, domain)
-            if probe is not None and probe.sampling_fingerprint != self._sampling:
+            if probe is None:
+                return [replace(self._prior, reason=f"no probe for {decoder} on {domain}")] * len(queries)
+            if probe.sampling_fingerprint != self._sampling:
                 raise FingerprintError(
                     f"probe {probe.name} was trained for sampling {probe.sampling_fingerprint}, "
                     f"the engine draws with {self._sampling}"
                 )
+            return self._apply(probe, queries)
         except FingerprintError as error:
             log.error("%s", error)
             return [replace(self._prior, reason=f"probe refused: {error}")] * len(queries)
-        if probe is None:
-            return [replace(self._prior, reason=f"no probe for {decoder} on {domain}")] * len(queries)
-        return self._apply(probe, queries)
 
     def _apply(self, probe: RegisteredProbe, queries: Sequence[Waiting]) -> list[Prediction]:
         fits = [query.fingerprint == probe.features_fingerprint for query in queries]
         vectors = [np.frombuffer(query.features or b"", dtype=np.float32) for query in queries]
         states = [vector for vector, fit in zip(vectors, fits, strict=True) if fit]
         said = iter(probe.model.predict(np.stack(states)).tolist() if states else ())
-        predictions = []
-        for query, fit in zip(queries, fits, strict=True):
-            if fit:
-                alpha, beta = next(said)
-                predictions.append(Prediction(alpha, beta, probe.name, "probe"))
-            else:
-                reason = (
-                    f"features are {query.fingerprint}, probe {probe.name} reads {probe.features_fingerprint}"
-                )
-                predictions.append(replace(self._prior, reason=reason))
-        return predictions
+        return [
+            self._said(probe, *next(said)) if fit else self._unread(probe, query)
+            for query, fit in zip(queries, fits, strict=True)
+        ]
+
+    def _said(self, probe: RegisteredProbe, alpha: float, beta: float) -> Prediction:
+        if math.isfinite(alpha) and math.isfinite(beta):
+            return Prediction(alpha, beta, probe.name, "probe")
+        return replace(self._prior, reason=f"probe {probe.name} said ({alpha}, {beta})")
+
+    def _unread(self, probe: RegisteredProbe, query: Waiting) -> Prediction:
+        reads = f"probe {probe.name} reads {probe.features_fingerprint}"
+        return replace(self._prior, reason=f"features are {query.fingerprint}, {reads}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from adaqueue.errors import FingerprintError
 
 Floats = NDArray[np.float64]
 HELD_OUT_SHARE = 0.15
+FEWEST_QUERIES = 10
 STEPS = 600
 PATIENCE = 60
 LARGEST_LOG = 6.0
@@ -61,19 +64,19 @@ def from_file(path: Path, sha256: str) -> MlpProbe:
     """Returns the probe whose weights lie in a file.
 
     Raises:
-        FingerprintError: the file is missing, is not the one registered, or holds something else.
+        FingerprintError: the file cannot be read, is not the one registered, or holds something else.
     """
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
-        raise FingerprintError(f"the probe's weights are not at {path}") from None
+    except OSError as error:
+        raise FingerprintError(f"the probe's weights cannot be read: {error}") from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise FingerprintError(f"{path} does not have the digest that was registered, {sha256}")
     try:
         tensors = load(data)
         probe = MlpProbe(tensors["mean"].shape[0], tensors["first.bias"].shape[0])
         probe.load_state_dict(tensors)
-    except (SafetensorError, KeyError, RuntimeError) as error:
+    except (SafetensorError, LookupError, RuntimeError) as error:
         raise FingerprintError(f"{path} holds no probe: {error}") from error
     return probe.eval()
 
@@ -86,8 +89,13 @@ def fit(states: NDArray[np.float32], successes: NDArray[np.int64], samples: int,
         successes: verified successes of each query, [n], 0..samples.
         samples: samples drawn of each query.
         seed: of the split and the first weights.
+
+    Raises:
+        ValueError: there are too few queries to hold any out.
     """
-    with torch.random.fork_rng():
+    if len(states) < FEWEST_QUERIES:
+        raise ValueError(f"a probe needs at least {FEWEST_QUERIES} queries, not {len(states)}")
+    with _one_thread(), torch.random.fork_rng():
         torch.manual_seed(seed)
         x, y = torch.from_numpy(states.copy()), torch.from_numpy(successes).float()
         order = torch.randperm(len(x))
@@ -99,10 +107,21 @@ def fit(states: NDArray[np.float32], successes: NDArray[np.int64], samples: int,
     return probe.eval()
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Tensors this small gain nothing from threads, and wait for one another where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _descend(
     probe: MlpProbe, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], samples: int
 ) -> None:
-    """Full-batch AdamW until the held-out loss has not fallen for `PATIENCE` steps; keeps the best weights."""
+    """Full-batch AdamW until the held-out loss stops falling for `PATIENCE` steps; keeps the best weights."""
     optimizer = torch.optim.AdamW(probe.parameters(), lr=3e-3, weight_decay=0.05)
     best, best_loss, best_step = probe.to_bytes(), float("inf"), 0
     for step in range(STEPS):

@@ -6,9 +6,11 @@ from importlib import resources
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
 from adaqueue.adapters.ledger.database import Database
+from adaqueue.errors import SettingsError
 
 # any number: all that migrate must agree on it
 MIGRATION_LOCK = 4_107_041
@@ -23,7 +25,14 @@ def alembic_config(connection: Connection) -> Config:
 
 
 def upgrade(database: Database) -> None:
-    """Migrates to the newest version; who comes second waits, then finds nothing left to do."""
+    """Migrates to the newest version; who comes second waits, then finds nothing left to do.
+
+    Raises:
+        SettingsError: a newer adaqueue has migrated the database.
+    """
     with database.begin() as conn:
         conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        command.upgrade(alembic_config(conn), "head")
+        try:
+            command.upgrade(alembic_config(conn), "head")
+        except CommandError as error:
+            raise SettingsError(f"the ledger's schema: {error}: install the adaqueue that made it") from error

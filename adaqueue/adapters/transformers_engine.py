@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 import torch
@@ -61,15 +62,26 @@ class TransformersEngine:
         self._batch_samples = batch_samples
 
     def draw(self, units: Sequence[Unit]) -> Iterator[list[Sample]]:
-        """Yields responses, see `Engine`; a prompt that is too long fails after all others are drawn."""
-        prompts = {unit.query_id: self._model.encode(unit.messages) for unit in units}
-        room = self._model.longest - self.sampling.max_tokens
-        fitting = [(unit, prompts[unit.query_id]) for unit in units if len(prompts[unit.query_id]) <= room]
+        """Yields responses, see `Engine`; a prompt that the model cannot take fails after all others."""
+        fitting, refusal = self._encode(units)
         fitting.sort(key=lambda pair: len(pair[1]))
         for start in range(0, len(fitting), self._batch_samples):
             yield self._respond(fitting[start : start + self._batch_samples])
-        for prompt in prompts.values():
-            self._model.check_length(prompt, self.sampling.max_tokens)
+        if refusal is not None:
+            raise refusal
+
+    def _encode(self, units: Sequence[Unit]) -> tuple[list[Encoded], EngineError | None]:
+        """Returns units with their prompts' tokens, and what is wrong with the prompts that are left out."""
+        prompts: dict[UUID, list[int]] = {}
+        refusal = None
+        for query_id, messages in {unit.query_id: unit.messages for unit in units}.items():
+            try:
+                prompt = self._model.encode(messages)
+                self._model.check_length(prompt, self.sampling.max_tokens)
+                prompts[query_id] = prompt
+            except EngineError as error:
+                refusal = error
+        return [(unit, prompts[unit.query_id]) for unit in units if unit.query_id in prompts], refusal
 
     def _respond(self, batch: Sequence[Encoded]) -> list[Sample]:
         started = time.perf_counter()
@@ -85,8 +97,9 @@ class TransformersEngine:
                     do_sample=False,
                     logits_processor=LogitsProcessorList([choice]),
                     pad_token_id=self._model.tokenizer.pad_token_id,
+                    eos_token_id=sorted(self._model.stops) or None,
                 )
-        except RuntimeError as error:
+        except (RuntimeError, IndexError) as error:
             raise EngineError(f"{self.decoder}: {error}") from error
         seconds = (time.perf_counter() - started) / len(batch)
         responses = output[:, ids.shape[1] :].tolist()
@@ -96,9 +109,8 @@ class TransformersEngine:
         ]
 
     def _sample(self, unit: Unit, tokens_in: int, response: list[int], seconds: float) -> Sample:
-        stop = self._model.tokenizer.eos_token_id
-        stopped = stop in response
-        tokens = response[: response.index(stop) + 1] if stopped else response
+        end = next((place for place, token in enumerate(response, 1) if token in self._model.stops), None)
+        tokens = response[:end]
         text: Any = self._model.tokenizer.decode(tokens, skip_special_tokens=True)
         return Sample(
             query_id=unit.query_id,
@@ -107,6 +119,6 @@ class TransformersEngine:
             text=text.replace("\x00", "\ufffd"),
             tokens_in=tokens_in,
             tokens_out=len(tokens),
-            finish_reason="stop" if stopped else "length",
+            finish_reason="length" if end is None else "stop",
             seconds=seconds,
         )

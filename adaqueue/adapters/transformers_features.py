@@ -52,7 +52,7 @@ class TransformersFeatures:
         try:
             with torch.inference_mode():
                 states = self._model.model.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
-        except RuntimeError as error:
+        except (RuntimeError, IndexError) as error:
             raise EngineError(f"features: {error}") from error
         last = mask.sum(dim=1) - 1
         chosen = states[torch.arange(len(prompts)), last].float().cpu()

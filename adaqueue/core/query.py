@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from adaqueue.core.plain import check_text, plain_object, whole
 from adaqueue.core.recording import ROW_FIELDS as RECORDING_FIELDS
 from adaqueue.core.recording import Recording
 from adaqueue.errors import BadQueryError, NotYetError
@@ -33,7 +33,7 @@ class Query:
 
     Attributes:
         domain: `math` (`code` and `chat` are not built yet).
-        prompt: text, or messages of `{"role", "content"}`; at most 200,000 characters.
+        prompt: text, or messages of `{"role", "content"}`; at most 200,000 characters together.
         reference: math: the answer, as text. May be absent only where every recorded sample has a reward.
         id: any text of 1 to 200 bytes, unique within a run; made by the client if absent.
         min_budget: samples that the query gets at least, 0 to 1,024.
@@ -61,9 +61,11 @@ class Query:
         _check_prompt(self.prompt)
         if not isinstance(self.prompt, str):
             object.__setattr__(self, "prompt", tuple(dict(message) for message in self.prompt))
+        if not isinstance(self.recording, Recording | None):
+            raise BadQueryError("recording", self.recording, "give a Recording")
         _check_reference(self.reference, self.recording)
         _check_limits(self.min_budget, self.max_budget)
-        _check_json("metadata", self.metadata)
+        object.__setattr__(self, "metadata", plain_object("metadata", self.metadata))
 
     @classmethod
     def from_row(cls, row: object) -> Query:
@@ -126,7 +128,7 @@ def _check_domain(domain: object) -> None:
 def _check_id(query_id: object) -> None:
     if query_id is None:
         return
-    _check_text("id", query_id)
+    check_text("id", query_id)
     if not 0 < len(str(query_id).encode()) <= MAX_ID_BYTES:
         raise BadQueryError("id", query_id, f"give 1 to {MAX_ID_BYTES} bytes of text")
 
@@ -134,6 +136,7 @@ def _check_id(query_id: object) -> None:
 def _check_prompt(prompt: object) -> None:
     if isinstance(prompt, str):
         _check_prompt_text("prompt", prompt)
+        _check_prompt_length(prompt, len(prompt))
         return
     if not isinstance(prompt, list | tuple) or not prompt:
         raise BadQueryError("prompt", prompt, "give text, or a list of {role, content} messages")
@@ -144,16 +147,19 @@ def _check_prompt(prompt: object) -> None:
         if message["role"] not in ("system", "user", "assistant"):
             raise BadQueryError(f"{name}.role", message["role"], "give system, user or assistant")
         _check_prompt_text(f"{name}.content", message["content"])
+    _check_prompt_length(prompt, sum(len(message["content"]) for message in prompt))
 
 
 def _check_prompt_text(name: str, text: object) -> None:
-    _check_text(name, text)
+    check_text(name, text)
     if not str(text).strip():
         raise BadQueryError(name, text, "is empty: give the question")
-    if len(str(text)) > MAX_PROMPT_CHARACTERS:
-        raise BadQueryError(
-            name, text, f"has {len(str(text)):,} characters; at most {MAX_PROMPT_CHARACTERS:,}"
-        )
+
+
+def _check_prompt_length(prompt: object, characters: int) -> None:
+    if characters > MAX_PROMPT_CHARACTERS:
+        remedy = f"has {characters:,} characters; give at most {MAX_PROMPT_CHARACTERS:,}"
+        raise BadQueryError("prompt", prompt, remedy)
 
 
 def _check_reference(reference: object, recording: Recording | None) -> None:
@@ -163,55 +169,12 @@ def _check_reference(reference: object, recording: Recording | None) -> None:
         raise NotYetError(
             "reference", None, "not yet: a math query needs its answer, as text, to be verified"
         )
-    _check_text("reference", reference)
+    check_text("reference", reference)
     if not str(reference).strip():
         raise BadQueryError("reference", reference, "is empty: give the answer, as text")
 
 
 def _check_limits(minimum: object, maximum: object) -> None:
-    for name, value in (("min_budget", minimum), ("max_budget", maximum)):
-        if value is None and name == "max_budget":
-            continue
-        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_BUDGET:
-            raise BadQueryError(name, value, f"give a whole number from 0 to {MAX_BUDGET:,}")
-    if isinstance(minimum, int) and isinstance(maximum, int) and minimum > maximum:
-        raise BadQueryError("min_budget", minimum, f"is above max_budget, {maximum}")
-
-
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise BadQueryError(name, value, "give text, in quotes")
-    if "\x00" in value:
-        raise BadQueryError(name, value, "contains a NUL character, which the ledger cannot hold: remove it")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise BadQueryError(name, value, "is no valid Unicode (a lone surrogate): remove it") from None
-
-
-def _check_json(name: str, value: object) -> None:
-    """Refuses what Postgres's jsonb or JSON itself cannot hold: non-finite numbers, NUL, other types."""
-    if not isinstance(value, Mapping):
-        raise BadQueryError(name, value, "give a JSON object")
-    pending: list[tuple[str, object, int]] = [(name, value, 0)]
-    while pending:
-        path, item, depth = pending.pop()
-        if depth > 20:
-            raise BadQueryError(name, value, "is nested deeper than 20 levels")
-        if isinstance(item, Mapping):
-            for key in item:
-                _check_text(f"{path} key", key)
-            pending += [(f"{path}.{key}", inner, depth + 1) for key, inner in item.items()]
-        elif isinstance(item, list | tuple):
-            pending += [(f"{path}[{number}]", inner, depth + 1) for number, inner in enumerate(item)]
-        else:
-            _check_leaf(path, item)
-
-
-def _check_leaf(path: str, item: object) -> None:
-    if isinstance(item, str):
-        _check_text(path, item)
-    elif isinstance(item, float) and not math.isfinite(item):
-        raise BadQueryError(path, item, "is not a finite number")
-    elif item is not None and not isinstance(item, bool | int | float):
-        raise BadQueryError(path, item, "is no JSON value")
+    least = whole("min_budget", minimum, 0, MAX_BUDGET)
+    if maximum is not None and least > whole("max_budget", maximum, 0, MAX_BUDGET):
+        raise BadQueryError("min_budget", least, f"is above max_budget, {maximum}")

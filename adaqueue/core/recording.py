@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adaqueue.core.plain import check_finite, check_text, whole
 from adaqueue.errors import BadQueryError, NotYetError
 
 MAX_SAMPLES = 1_024
@@ -44,6 +44,8 @@ class Recording:
     def __post_init__(self) -> None:
         if not 0 < len(self.samples) <= MAX_SAMPLES:
             raise BadQueryError("recording", len(self.samples), f"give 1 to {MAX_SAMPLES:,} recorded samples")
+        if self.model is not None:
+            check_text("model", self.model)
         for number, sample in enumerate(self.samples):
             _check_sample(number, sample)
 
@@ -65,6 +67,9 @@ class Recording:
         given = [name for name in ("n", "rewards", "samples") if row.get(name) is not None]
         if len(given) > 1:
             raise BadQueryError(given[1], row[given[1]], f"contradicts {given[0]}: give one of them")
+        for name, owner in (("successes", "n"), ("tokens", "rewards")):
+            if row.get(name) is not None and given != [owner]:
+                raise BadQueryError(name, row[name], f"says nothing without {owner}: give both or neither")
         if not given:
             return None
         parse = {"n": _from_counts, "rewards": _from_rewards, "samples": _from_samples}[given[0]]
@@ -82,16 +87,17 @@ class Recording:
 
 def _from_counts(row: Mapping[str, Any]) -> tuple[RecordedSample, ...]:
     """`n` and `successes`, the order unknown: replayed in an order seeded by the row's id and prompt."""
-    n = _whole("n", row["n"], 1, MAX_SAMPLES)
-    successes = _whole("successes", row.get("successes"), 0, n)
+    n = whole("n", row["n"], 1, MAX_SAMPLES)
+    successes = whole("successes", row.get("successes"), 0, n)
     rewards = [1.0] * successes + [0.0] * (n - successes)
-    random.Random(f"{row.get('id')}\n{row.get('prompt')}").shuffle(rewards)  # noqa: S311 - an order, no secret
+    seed = f"{row.get('id')}\n{row.get('prompt')}".encode(errors="surrogatepass")
+    random.Random(seed).shuffle(rewards)  # noqa: S311 - an order, no secret
     return tuple(RecordedSample(None, reward) for reward in rewards)
 
 
 def _from_rewards(row: Mapping[str, Any]) -> tuple[RecordedSample, ...]:
     rewards = _list("rewards", row["rewards"])
-    tokens = _list("tokens", row.get("tokens") or [None] * len(rewards))
+    tokens = [None] * len(rewards) if row.get("tokens") is None else _list("tokens", row["tokens"])
     if len(tokens) != len(rewards):
         raise BadQueryError("tokens", len(tokens), f"give one for each of the {len(rewards)} rewards")
     return tuple(RecordedSample(None, reward, count) for reward, count in zip(rewards, tokens, strict=True))
@@ -109,21 +115,14 @@ def _from_samples(row: Mapping[str, Any]) -> tuple[RecordedSample, ...]:
 
 
 def _check_sample(number: int, sample: RecordedSample) -> None:
-    if sample.text is not None and (not isinstance(sample.text, str) or "\x00" in sample.text):
-        raise BadQueryError(f"samples[{number}].text", sample.text, "give text without NUL characters")
+    if sample.text is not None:
+        check_text(f"samples[{number}].text", sample.text)
     if sample.text is None and sample.reward is None:
         raise BadQueryError(f"samples[{number}]", None, "has neither text nor reward: give one")
-    reward = sample.reward
-    if reward is not None and (not isinstance(reward, int | float) or not math.isfinite(reward)):
-        raise BadQueryError(f"rewards[{number}]", reward, "give a finite number")
+    if sample.reward is not None:
+        check_finite(f"rewards[{number}]", sample.reward)
     if sample.tokens is not None:
-        _whole(f"tokens[{number}]", sample.tokens, 0, 2**31 - 1)
-
-
-def _whole(name: str, value: object, low: int, high: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise BadQueryError(name, value, f"give a whole number from {low} to {high:,}")
-    return value
+        whole(f"tokens[{number}]", sample.tokens, 0, 2**31 - 1)
 
 
 def _list(name: str, value: object) -> Sequence[Any]:

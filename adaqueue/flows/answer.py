@@ -80,9 +80,7 @@ def answer(
     units = [unit for progress in open_claims.values() for unit in progress.claim.units()]
     try:
         for samples in engine.draw(units) if units else ():
-            held = ledger.record(
-                [progress.claim for progress in open_claims.values()], engine.sampling, samples
-            )
+            held = ledger.record(claims, engine.sampling, samples)
             _drop_lost(open_claims, held)
             _take_in(open_claims, samples, verifier)
             answered += _close_complete(open_claims, ledger)

@@ -16,6 +16,7 @@ BATCH = 500
 WAIT_SECONDS = 1.0
 MOST_DELIVERIES = 5
 FEATURES_QUEUE = "features"
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError, AdaQueueError)
 
 
 def ingest_once(inbox: Inbox, ledger: IngestLedger, doorbell: Doorbell) -> int:
@@ -24,20 +25,30 @@ def ingest_once(inbox: Inbox, ledger: IngestLedger, doorbell: Doorbell) -> int:
     What cannot become a query is kept as a dead letter and blocks nobody.
 
     Raises:
-        UnavailableError: a server is out of reach; unacknowledged entries are delivered again.
+        UnavailableError: a server is out of reach; entries are delivered again, however long that lasts.
     """
     entries = inbox.take(BATCH, WAIT_SECONDS)
     if not entries:
         return 0
+    try:
+        waiting = commit(entries, ledger)
+    except UnavailableError:
+        inbox.hand_back(entries)
+        raise
+    inbox.acknowledge(entries)
+    ring(doorbell, FEATURES_QUEUE, waiting)
+    return len(entries)
+
+
+def commit(entries: Sequence[Entry], ledger: IngestLedger) -> list[UUID]:
+    """Commits what entries hold, as queries or as dead letters; returns keys that wait for features."""
     arrivals, refused = read(entries)
     waiting, more = insert_or_bisect(ledger, arrivals)
     refused += more
     if refused:
         log.warning("%d dead letters, the first: %s", len(refused), refused[0].reason)
         ledger.bury(refused)
-    inbox.acknowledge(entries)
-    ring(doorbell, FEATURES_QUEUE, waiting)
-    return len(entries)
+    return waiting
 
 
 def read(entries: Sequence[Entry]) -> tuple[list[Arrival], list[Refusal]]:
@@ -45,13 +56,19 @@ def read(entries: Sequence[Entry]) -> tuple[list[Arrival], list[Refusal]]:
     arrivals: list[Arrival] = []
     refused: list[Refusal] = []
     for entry in entries:
-        if entry.deliveries > MOST_DELIVERIES:
-            refused.append(Refusal(entry.payload, f"delivered {entry.deliveries} times without success"))
+        often = f"delivered {entry.deliveries} times without success"
+        if entry.deliveries > 2 * MOST_DELIVERIES:  # reading it may be what kills
+            refused.append(Refusal(entry.payload, often))
             continue
         try:
-            arrivals.append(Arrival.from_json(entry.payload))
-        except (ValueError, KeyError, TypeError, AttributeError, AdaQueueError) as error:
+            arrival = Arrival.from_json(entry.payload)
+        except UNREADABLE as error:
             refused.append(Refusal(entry.payload, f"cannot be read: {type(error).__name__}: {error}"))
+            continue
+        if entry.deliveries > MOST_DELIVERIES:
+            refused.append(Refusal(entry.payload, often, arrival))
+        else:
+            arrivals.append(arrival)
     return arrivals, refused
 
 

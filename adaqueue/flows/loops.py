@@ -51,5 +51,5 @@ def repeat_all(steps: Sequence[tuple[Callable[[], int], float]], stopping: Event
             done, _ = wait(running, return_when=FIRST_COMPLETED)
         finally:
             stopping.set()
-    for future in done:
+    for future in [*done, *running]:
         future.result()

@@ -74,7 +74,9 @@ def facts(settings: Settings) -> dict[str, str]:
     try:
         said: dict[str, str] = json.loads((folder / FACTS).read_text())
     except FileNotFoundError:
-        raise UnavailableError(f"the system in {folder} is still starting: try again in a moment") from None
+        raise UnavailableError(
+            f"the system in {folder} is starting or stopping: try again in a moment"
+        ) from None
     return said
 
 

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from adaqueue.adapters.data_folder import holder_of
 from adaqueue.adapters.processes import log_tail
 from adaqueue.errors import UnavailableError
 from adaqueue.settings import PREFIX, Settings
 from adaqueue.wiring.addresses import facts
 from adaqueue.wiring.system import READY_SECONDS, discard, environment, take_down
+
+STOPPING_SECONDS = 60.0
 
 
 @contextmanager
@@ -35,6 +38,7 @@ def own_system(
     """
     folder = settings.data_folder
     _check_owner(folder)
+    _wait_until_free(folder, on_progress)
     logs = folder / "logs"
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     log_path = logs / "up.log"
@@ -60,6 +64,16 @@ def own_system(
         if not keep and (finished or not keep_unfinished):
             discard(folder)
             shutil.rmtree(folder)
+
+
+def _wait_until_free(folder: Path, on_progress: Callable[[str], None]) -> None:
+    """Lets the system of an earlier command end: one that was killed leaves it stopping for a while."""
+    deadline = time.monotonic() + STOPPING_SECONDS
+    while (holder := holder_of(folder)) is not None:
+        if time.monotonic() > deadline:
+            raise UnavailableError(f"process {holder.pid} holds {folder}: does the same command run already?")
+        on_progress(f"waiting for process {holder.pid}, which still holds {folder}")
+        time.sleep(0.1)
 
 
 def _wait_ready(

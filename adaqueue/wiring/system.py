@@ -61,6 +61,8 @@ def up(settings: Settings, manners: Manners) -> None:
         write_facts(held.folder, settings)
         manners.on_ready()
         supervisor.watch()
+        # who comes now must not take it for a system that serves
+        (held.folder / FACTS).unlink(missing_ok=True)
 
 
 def is_up(settings: Settings) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from adaqueue.adapters.sql import accounts, allocations, dead_letters, queries, samples
+from adaqueue.core.records import Arrival
 
 
 def bury_or_retry(conn: Connection, rows: Sequence[Row[Any]], reason: str, most_failures: int) -> int:
@@ -30,7 +30,8 @@ def bury_or_retry(conn: Connection, rows: Sequence[Row[Any]], reason: str, most_
 def bury(conn: Connection, rows: Sequence[Row[Any]], reason: str) -> None:
     """Closes the allocations' queries as dead letters and returns what was not drawn to the account."""
     allocations.bury(conn, [row.id for row in rows])
-    named = queries.identities(conn, [row.query_id for row in rows])
+    ids = [row.query_id for row in rows]
+    named, given = queries.identities(conn, ids), queries.load(conn, ids)
     dead_letters.bury(
         conn,
         [
@@ -38,14 +39,7 @@ def bury(conn: Connection, rows: Sequence[Row[Any]], reason: str) -> None:
                 "run_id": row.run_id,
                 "external_id": row.external_id,
                 "content": row.content,
-                "payload": json.dumps(
-                    {
-                        "id": row.external_id,
-                        "domain": row.domain,
-                        "prompt": row.prompt,
-                        "reference": row.reference,
-                    }
-                ),
+                "payload": Arrival(row.id, row.run_id, given[row.id]).to_json(),
                 "reason": reason,
             }
             for row in named

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from psycopg.errors import ProgramLimitExceeded
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 
@@ -40,6 +41,8 @@ class Database:
             with self.engine.begin() as connection:
                 yield connection
         except (OperationalError, InterfaceError) as error:
+            if isinstance(error.orig, ProgramLimitExceeded):
+                raise LedgerRefusedError(f"Postgres: {error.orig}") from error
             raise UnavailableError(f"Postgres: {error.orig}") from error
         except (DataError, IntegrityError) as error:
             raise LedgerRefusedError(f"Postgres: {error.orig}") from error

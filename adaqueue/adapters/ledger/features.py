@@ -23,8 +23,7 @@ class PostgresFeatureLedger:
     def begin(self, ids: Sequence[UUID]) -> dict[UUID, tuple[Message, ...]]:
         """Counts an attempt, see `FeatureLedger`."""
         with self._database.begin() as conn:
-            queries.begin_features(conn, ids)
-            loaded = queries.load(conn, ids)
+            loaded = queries.load(conn, queries.begin_features(conn, ids))
         return {query_id: query.messages for query_id, query in loaded.items()}
 
     def store(self, fingerprint: str, vectors: Mapping[UUID, bytes], failed: Sequence[UUID]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -28,20 +28,40 @@ class PostgresIngestLedger:
         """Commits arrivals, see `IngestLedger`."""
         with self._database.begin() as conn:
             known = runs.by_id(conn, {arrival.run_id for arrival in arrivals})
-            rows = [_row(a, known[a.run_id]) for a in arrivals if a.run_id in known]
-            new = queries.insert_new(conn, rows) if rows else set()
-            refused = [
-                _refuse(a, f"run {a.run_id} does not exist") for a in arrivals if a.run_id not in known
-            ]
-            left = [a for a in arrivals if a.id not in new and a.run_id in known]
-            refused += _conflicts(conn, left)
-        waiting = [a.id for a in arrivals if a.id in new and known[a.run_id].has_features]
+            sound, refused = _sift(arrivals, known)
+            new = queries.insert_new(conn, [_row(a, known[a.run_id]) for a in sound]) if sound else set()
+            refused += _conflicts(conn, [arrival for arrival in sound if arrival.id not in new])
+        waiting = [
+            arrival.id for arrival in sound if arrival.id in new and known[arrival.run_id].has_features
+        ]
         return waiting, refused
 
     def bury(self, refusals: Sequence[Refusal]) -> None:
         """Commits dead letters, see `IngestLedger`."""
         with self._database.begin() as conn:
             dead_letters.bury(conn, [_dead_letter(refusal) for refusal in refusals])
+
+
+def _sift(arrivals: Sequence[Arrival], known: Mapping[UUID, Run]) -> tuple[list[Arrival], list[Refusal]]:
+    sound, refused = [], []
+    for arrival in arrivals:
+        fault = _fault(arrival, known.get(arrival.run_id))
+        if fault is None:
+            sound.append(arrival)
+        else:
+            refused.append(_refuse(arrival, fault))
+    return sound, refused
+
+
+def _fault(arrival: Arrival, run: Run | None) -> str | None:
+    """Returns why a run cannot take the query; None if it can."""
+    if run is None:
+        return f"run {arrival.run_id} does not exist"
+    if run.engine == "replay" and arrival.query.recording is None:
+        return "the replay engine needs recorded samples, the query came with none"
+    if run.engine != "replay" and arrival.query.reference is None:
+        return f"samples of the engine {run.engine} need a reference to be verified, the query came with none"
+    return None
 
 
 def _row(arrival: Arrival, run: Run) -> dict[str, Any]:
@@ -72,16 +92,23 @@ def _conflicts(conn: Connection, arrivals: Sequence[Arrival]) -> list[Refusal]:
     refused = []
     for run_id, group in by_run.items():
         stored = queries.contents(conn, run_id, [str(arrival.query.id) for arrival in group])
-        refused += [
-            _refuse(arrival, f"id {arrival.query.id!r} was given before in this run with other content")
-            for arrival in group
-            if stored[str(arrival.query.id)].hex() != arrival.query.content_hash()
-        ]
+        for arrival in group:
+            content = stored.get(str(arrival.query.id))
+            if content is None:
+                refused.append(_refuse(arrival, f"the internal key {arrival.id} belongs to another query"))
+            elif content.hex() != arrival.query.content_hash():
+                reason = f"id {arrival.query.id!r} was given before in this run with other content"
+                refused.append(_refuse(arrival, reason))
     return refused
 
 
 def _refuse(arrival: Arrival, reason: str) -> Refusal:
     return Refusal(arrival.to_json(), reason, arrival)
+
+
+def _storable(text: str) -> str:
+    """Returns text that Postgres can hold: what was no Unicode, and NUL, become question marks."""
+    return text.encode(errors="replace").decode().replace("\x00", "?")
 
 
 def _dead_letter(refusal: Refusal) -> dict[str, Any]:
@@ -90,6 +117,6 @@ def _dead_letter(refusal: Refusal) -> dict[str, Any]:
         "run_id": arrival.run_id if arrival else None,
         "external_id": arrival.query.id if arrival else None,
         "content": bytes.fromhex(arrival.query.content_hash()) if arrival else None,
-        "payload": refusal.payload.replace("\x00", "\ufffd"),
-        "reason": refusal.reason,
+        "payload": _storable(refusal.payload),
+        "reason": _storable(refusal.reason),
     }

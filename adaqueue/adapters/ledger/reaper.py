@@ -51,7 +51,7 @@ class PostgresReaperLedger:
                 drawn_before[allocation_id] += count
             for row in rows:
                 lost = row.budget - drawn_before[row.id]
-                attempts.waste(conn, row.id, row.attempt, lost, lost * self._max_tokens, exact=False)
+                attempts.waste_at_most(conn, row.id, row.attempt, lost, lost * self._max_tokens)
             attempts.end(conn, {row.id: row.attempt for row in rows}, "lost", reason)
             bury_or_retry(conn, rows, reason, self._most_failures)
         return len(rows)

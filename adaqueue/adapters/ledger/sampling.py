@@ -50,11 +50,16 @@ class PostgresSamplingLedger:
         by_query = {claim.query_id: claim for claim in claims}
         with self._database.begin() as conn:
             held = self._held(conn, claims)
-            kept = [sample for sample in drawn if by_query[sample.query_id].allocation_id in held]
-            rows = [self._row(by_query[sample.query_id], sampling, sample) for sample in kept]
+            rows, late = [], []
+            for sample in drawn:
+                claim = by_query[sample.query_id]
+                if claim.allocation_id in held:
+                    rows.append(self._row(claim, sampling, sample))
+                else:
+                    late.append((claim, sample))
             if rows:
                 samples.insert_new(conn, rows)
-            _waste(conn, [(by_query[s.query_id], s) for s in drawn if s not in kept])
+            _waste(conn, late)
         return held
 
     def finish(self, closings: Sequence[Closing], settled: Sequence[Verdict]) -> None:

@@ -70,8 +70,12 @@ def lock_held(conn: Connection, attempts: Mapping[UUID, int]) -> list[Row[Any]]:
 
 
 def finish(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Marks allocations as done."""
-    conn.execute(update(AllocationRow).where(AllocationRow.id.in_(ids)).values(state="done"))
+    """Marks allocations as done; the attempt that finished was no failure."""
+    conn.execute(
+        update(AllocationRow)
+        .where(AllocationRow.id.in_(ids))
+        .values(state="done", failures=AllocationRow.failures - 1)
+    )
 
 
 def bury(conn: Connection, ids: Sequence[UUID]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, func, tuple_, update
+from sqlalchemy import Connection, case, func, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from adaqueue.adapters.tables import AttemptRow
@@ -26,16 +26,23 @@ def end(conn: Connection, attempts: Mapping[UUID, int], outcome: str, reason: st
     )
 
 
-def waste(
-    conn: Connection, allocation_id: UUID, attempt: int, samples: int, tokens: int, exact: bool = True
-) -> None:
-    """Adds samples and tokens that were drawn for nothing."""
+def waste(conn: Connection, allocation_id: UUID, attempt: int, samples: int, tokens: int) -> None:
+    """Adds samples and tokens that were drawn for nothing; what the worker says replaces an upper bound."""
     conn.execute(
         update(AttemptRow)
         .where(AttemptRow.allocation_id == allocation_id, AttemptRow.attempt == attempt)
         .values(
-            wasted_samples=AttemptRow.wasted_samples + samples,
-            wasted_tokens=AttemptRow.wasted_tokens + tokens,
-            wasted_is_exact=AttemptRow.wasted_is_exact & exact,
+            wasted_samples=case((AttemptRow.wasted_is_exact, AttemptRow.wasted_samples), else_=0) + samples,
+            wasted_tokens=case((AttemptRow.wasted_is_exact, AttemptRow.wasted_tokens), else_=0) + tokens,
+            wasted_is_exact=True,
         )
+    )
+
+
+def waste_at_most(conn: Connection, allocation_id: UUID, attempt: int, samples: int, tokens: int) -> None:
+    """Notes an upper bound of what a worker that is silent may have drawn for nothing."""
+    conn.execute(
+        update(AttemptRow)
+        .where(AttemptRow.allocation_id == allocation_id, AttemptRow.attempt == attempt)
+        .values(wasted_samples=samples, wasted_tokens=tokens, wasted_is_exact=samples == 0)
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from adaqueue.adapters.tables import FeaturesRow
@@ -26,9 +26,8 @@ def latest(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """Returns each query's newest (query_id, fingerprint, vector)."""
     statement = (
         select(FeaturesRow.query_id, FeaturesRow.fingerprint, FeaturesRow.vector)
-        .where(FeaturesRow.query_id.in_(ids))
-        .distinct(FeaturesRow.query_id)
-        .order_by(FeaturesRow.query_id, FeaturesRow.created_at.desc())
+        .where(FeaturesRow.query_id == func.any(list(ids)))
+        .order_by(FeaturesRow.created_at)
     )
     rows: list[Row[Any]] = list(conn.execute(statement))
     return {row.query_id: row for row in rows}

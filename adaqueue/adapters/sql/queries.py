@@ -31,15 +31,15 @@ def contents(conn: Connection, run_id: UUID, external_ids: Sequence[str]) -> dic
     return {row.external_id: row.content for row in conn.execute(statement)}
 
 
-def begin_features(conn: Connection, ids: Sequence[UUID]) -> list[Row[Any]]:
-    """Counts an attempt at the features of those that wait for them; returns (id, prompt)."""
+def begin_features(conn: Connection, ids: Sequence[UUID]) -> list[UUID]:
+    """Counts an attempt at the features of those that wait for them; returns their keys."""
     statement = (
         update(QueryRow)
         .where(QueryRow.id.in_(ids), QueryRow.state == "features")
         .values(features_attempts=QueryRow.features_attempts + 1, since=func.now())
-        .returning(QueryRow.id, QueryRow.prompt)
+        .returning(QueryRow.id)
     )
-    return list(conn.execute(statement))
+    return list(conn.execute(statement).scalars())
 
 
 def to_window(conn: Connection, ids: Sequence[UUID]) -> None:
@@ -110,7 +110,7 @@ def to_sampling(conn: Connection, ids: Sequence[UUID]) -> int:
     """Moves queries from their window to sampling; returns how many still waited."""
     statement = (
         update(QueryRow)
-        .where(QueryRow.id.in_(ids), QueryRow.state == "window")
+        .where(QueryRow.id == func.any(list(ids)), QueryRow.state == "window")
         .values(state="sampling", since=func.now())
     )
     return conn.execute(statement).rowcount
@@ -122,7 +122,7 @@ def close(conn: Connection, outcomes: dict[UUID, str]) -> None:
         ids = [query_id for query_id, result in outcomes.items() if result == outcome]
         conn.execute(
             update(QueryRow)
-            .where(QueryRow.id.in_(ids), QueryRow.state != "closed")
+            .where(QueryRow.id == func.any(ids), QueryRow.state != "closed")
             .values(state="closed", outcome=outcome, closed_at=func.now(), since=func.now())
         )
 
@@ -134,9 +134,9 @@ def load(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Query]:
 
 
 def identities(conn: Connection, ids: Sequence[UUID]) -> list[Row[Any]]:
-    """Returns (id, run_id, external_id, content, domain, prompt, reference) of queries."""
-    columns = ("id", "run_id", "external_id", "content", "domain", "prompt", "reference")
-    return list(conn.execute(select(*(TABLE.c[name] for name in columns)).where(QueryRow.id.in_(ids))))
+    """Returns (id, run_id, external_id, content) of queries."""
+    columns = (TABLE.c.id, TABLE.c.run_id, TABLE.c.external_id, TABLE.c.content)
+    return list(conn.execute(select(*columns).where(QueryRow.id.in_(ids))))
 
 
 def _query(row: Row[Any]) -> Query:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from uuid import UUID
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from adaqueue.adapters.tables import VerdictRow
@@ -18,16 +18,12 @@ NOT_VERIFIED = "not_verified"
 
 
 def store(conn: Connection, verdicts: Sequence[Verdict]) -> None:
-    """Stores verdicts; the first stays, unless it only said that the verifier broke."""
+    """Stores all verdicts of some queries; the first stays, unless it only said that the verifier broke."""
     if not verdicts:
         return
-    statement = insert(VerdictRow)
-    settled = ("version", "verdict", "reward", "route", "tier", "seconds")
-    statement = statement.on_conflict_do_update(
-        index_elements=["query_id", "number", "verifier"],
-        set_={name: statement.excluded[name] for name in settled},
-        where=TABLE.c.verdict == NOT_VERIFIED,
-    )
+    ids = list({verdict.query_id for verdict in verdicts})
+    conn.execute(delete(VerdictRow).where(TABLE.c.query_id.in_(ids), TABLE.c.verdict == NOT_VERIFIED))
+    statement = insert(VerdictRow).on_conflict_do_nothing()
     conn.execute(statement, [asdict(verdict) for verdict in verdicts])
 
 

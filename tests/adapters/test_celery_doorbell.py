@@ -1,0 +1,231 @@
+"""Proves that real workers hear ids through a real broker, in JSON alone, and that an outage is said."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from queue import Queue
+from typing import Any
+from uuid import UUID
+
+import pytest
+import redis
+from uuid_utils.compat import uuid7
+
+from adaqueue.adapters.celery_app import CeleryDoorbell, make_app
+from adaqueue.adapters.servers import ServerUrls
+from adaqueue.errors import UnavailableError
+
+PREFIX = "adaqueue:celery:"
+WORKER = """
+import os, sys
+from adaqueue.adapters.celery_app import add_task, make_app, serve
+
+def say(*words):
+    os.write(1, " ".join(["say:", *map(str, words)]).encode() + b"\\n")
+
+def hear(queue):
+    def work(ids):
+        say(queue, *ids)
+        if len(ids) == 3:
+            raise ValueError("three are too many")
+        return len(ids)
+    return work
+
+app = make_app(sys.argv[1])
+for queue in ("features", "replay"):
+    add_task(app, queue, hear(queue))
+serve(app, "test", ["features", "replay"], lambda: say("stopping"))
+say("stopped")
+"""
+
+
+@pytest.fixture
+def broker_url(servers: ServerUrls, redis_client: redis.Redis) -> str:
+    return servers.broker_url
+
+
+@pytest.fixture
+def bell(broker_url: str) -> Iterator[CeleryDoorbell]:
+    app = make_app(broker_url)
+    yield CeleryDoorbell(app)
+    app.close()
+
+
+class Worker:
+    """A worker process and what it says."""
+
+    def __init__(self, broker_url: str) -> None:
+        command = [sys.executable, "-c", WORKER, broker_url]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._lines: Queue[str] = Queue()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def heard(self) -> tuple[str, list[UUID]]:
+        queue, *ids = self.line().split()
+        return queue, [UUID(key) for key in ids]
+
+    def line(self) -> str:
+        return self._lines.get(timeout=60)
+
+    def end(self, number: int) -> int:
+        self.process.send_signal(number)
+        code = self.process.wait(60)
+        self._thread.join()
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                if line.startswith("say: "):  # Celery's own banner aside
+                    self._lines.put(line.removeprefix("say: ").rstrip())
+
+
+@pytest.fixture
+def worker(broker_url: str) -> Iterator[Worker]:
+    worker = Worker(broker_url)
+    yield worker
+    worker.end(signal.SIGKILL)
+
+
+def keys(count: int) -> list[UUID]:
+    return [uuid7() for _ in range(count)]
+
+
+def waiting(client: redis.Redis, queue: str) -> list[dict[str, Any]]:
+    """The messages that lie in the broker, as they travelled, oldest first."""
+    found: Any = client.lrange(f"{PREFIX}{queue}", 0, -1)
+    return [json.loads(message) for message in reversed(found)]
+
+
+def body(message: dict[str, Any]) -> list[Any]:
+    said: list[Any] = json.loads(base64.b64decode(message["body"]))
+    return said
+
+
+def test_a_worker_hears_ids_of_its_queues_survives_faults_and_ends_when_told(
+    bell: CeleryDoorbell, worker: Worker, redis_client: redis.Redis
+) -> None:
+    two, three, one = keys(2), keys(3), keys(1)
+    bell.ring("features", two)
+    assert worker.heard() == ("features", two)
+    bell.ring("features", three)
+    assert worker.heard() == ("features", three)  # its task then fails
+    bell.ring("replay", one)
+    assert worker.heard() == ("replay", one)
+    redis_client.client_kill_filter(_type="normal", skipme=True)
+    bell.ring("elsewhere", one)
+    bell.ring("replay", two)
+    assert worker.heard() == ("replay", two)
+    assert worker.end(signal.SIGTERM) == 0
+    assert [worker.line(), worker.line()] == ["stopping", "stopped"]
+
+
+def test_a_worker_takes_json_alone(
+    broker_url: str, bell: CeleryDoorbell, worker: Worker, redis_client: redis.Redis
+) -> None:
+    foreign = make_app(broker_url)
+    foreign.conf.update(accept_content=["json", "pickle"])
+    poison = [["not an id"], "no list", [5]]
+    for argument in (["x"], *poison):
+        serializer = "pickle" if argument == ["x"] else "json"
+        foreign.send_task("features", args=[argument], queue="features", serializer=serializer)
+    foreign.close()
+    one = keys(1)
+    bell.ring("features", one)
+    assert worker.heard() == ("features", one)
+
+
+def test_what_travels_is_json_with_ids_and_nothing_of_a_query(
+    bell: CeleryDoorbell, redis_client: redis.Redis
+) -> None:
+    two = keys(2)
+    bell.ring("replay", two)
+    (message,) = waiting(redis_client, "sample-replay")
+    assert message["content-type"] == "application/json"
+    arguments, named, _ = body(message)
+    assert (arguments, named) == ([[str(key) for key in two]], {})
+    assert message["headers"]["task"] == "sample-replay"
+    assert message["headers"]["ignore_result"]
+
+
+def test_no_results_are_kept_and_all_keys_bear_the_projects_name(
+    bell: CeleryDoorbell, worker: Worker, redis_client: redis.Redis
+) -> None:
+    bell.ring("features", keys(1))
+    worker.heard()
+    assert worker.end(signal.SIGTERM) == 0
+    names: Any = redis_client.keys("*")
+    assert names
+    assert [name for name in names if not name.startswith(PREFIX)] == []
+    assert [name for name in names if "celery-task-meta" in name] == []
+
+
+@pytest.mark.parametrize(
+    ("queue", "name", "sizes"),
+    [("features", "features", [128, 128, 4]), ("replay", "sample-replay", [64, 64, 64, 64, 4])],
+)
+def test_many_ids_travel_in_batches_in_their_order(
+    bell: CeleryDoorbell, redis_client: redis.Redis, queue: str, name: str, sizes: list[int]
+) -> None:
+    many = keys(260)
+    bell.ring(queue, many)
+    batches = [body(message)[0][0] for message in waiting(redis_client, name)]
+    assert [len(batch) for batch in batches] == sizes
+    assert [key for batch in batches for key in batch] == [str(key) for key in many]
+
+
+def test_each_may_be_rung_for_alone(bell: CeleryDoorbell, redis_client: redis.Redis) -> None:
+    three = keys(3)
+    bell.ring("features", three, alone=True)
+    assert [body(message)[0][0] for message in waiting(redis_client, "features")] == [
+        [str(key)] for key in three
+    ]
+
+
+def test_ringing_for_nothing_sends_nothing(bell: CeleryDoorbell, redis_client: redis.Redis) -> None:
+    bell.ring("features", [])
+    assert redis_client.keys("*") == []
+
+
+@pytest.mark.parametrize("url", ["redis://localhost:1/0", "redis+socket:///nowhere/redis.sock"])
+def test_a_broker_out_of_reach_is_said_without_waiting_for_it(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    naps: list[float] = []
+    monkeypatch.setattr("kombu.utils.functional.sleep", naps.append)
+    app = make_app(url)
+    with pytest.raises(UnavailableError, match="Celery's broker: Error"):
+        CeleryDoorbell(app).ring("features", keys(1))
+    assert sum(naps) == 0
+    app.close()
+
+
+def test_a_broker_that_is_lost_between_two_rings_is_an_outage_at_most(
+    bell: CeleryDoorbell, redis_client: redis.Redis
+) -> None:
+    bell.ring("features", keys(1))
+    redis_client.client_kill_filter(_type="normal", skipme=True)
+    try:
+        bell.ring("features", keys(1))
+    except UnavailableError:
+        bell.ring("features", keys(1))
+    assert len(waiting(redis_client, "features")) == 2
+
+
+def test_a_broker_that_cannot_write_counts_as_out_of_reach(
+    bell: CeleryDoorbell, redis_client: redis.Redis
+) -> None:
+    redis_client.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(UnavailableError, match=r"Celery's broker: .*memory"):
+            bell.ring("features", keys(1))
+    finally:
+        redis_client.config_set("maxmemory", "0")

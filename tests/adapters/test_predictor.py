@@ -1,0 +1,197 @@
+"""Proves that a probe speaks for the features and sampling it was trained on, the prior for all else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sqlalchemy import text
+from uuid_utils.compat import uuid7
+
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.predictor import ProbePredictor
+from adaqueue.adapters.probe import MlpProbe, from_file
+from adaqueue.adapters.probe_registry import ProbeRegistry
+from adaqueue.core.records import FeatureSpec, Prediction, Run, Sampling, Waiting
+from adaqueue.errors import FingerprintError
+
+SIZE = 5
+SPEC = FeatureSpec("m", "r", -1, "last", True, "t", SIZE)
+OTHER_SPEC = replace(SPEC, template="u")
+SAMPLING = Sampling("m", 0.7, 8)
+RUN = Run(uuid7(), "r", "transformers", "m", "window", 2.0, 8, True)
+STATES = np.random.default_rng(0).normal(size=(4, SIZE)).astype(np.float32)
+
+
+@pytest.fixture
+def registry(database: Database, tmp_path: Path) -> ProbeRegistry:
+    return ProbeRegistry(database, tmp_path, from_file)
+
+
+def predictor(registry: ProbeRegistry, sampling: Sampling = SAMPLING) -> ProbePredictor:
+    return ProbePredictor(registry, sampling, (0.5, 1.5))
+
+
+def register(registry: ProbeRegistry, probe: MlpProbe, domain: str = "math", **given: Any) -> str:
+    usual = {"spec": SPEC, "sampling": SAMPLING, "metrics": {"loss": 0.5}}
+    return registry.promote_new(probe.to_bytes(), domain, **{**usual, **given})
+
+
+def waiting(state: NDArray[np.float32] | None, spec: FeatureSpec = SPEC, domain: str = "math") -> Waiting:
+    vector = None if state is None else state.tobytes()
+    fingerprint = None if state is None else spec.fingerprint()
+    return Waiting(uuid7(), "q", domain, 0, 8, fingerprint, vector)
+
+
+def prior(reason: str) -> Prediction:
+    return Prediction(0.5, 1.5, "prior", reason)
+
+
+def test_without_a_probe_the_prior_speaks_and_says_so(registry: ProbeRegistry) -> None:
+    said = predictor(registry).predict(RUN, [waiting(STATES[0]), waiting(None)])
+    assert said == [prior("no probe for m on math")] * 2
+
+
+def test_a_window_without_queries_needs_no_word(registry: ProbeRegistry) -> None:
+    assert predictor(registry).predict(RUN, []) == []
+
+
+def test_the_probe_in_use_speaks_for_each_query_in_its_place(registry: ProbeRegistry) -> None:
+    probe = MlpProbe(SIZE)
+    name = register(registry, probe)
+    said = predictor(registry).predict(RUN, [waiting(state) for state in STATES])
+    expected = probe.predict(STATES)
+    assert [prediction.probe for prediction in said] == [name] * 4
+    assert [prediction.reason for prediction in said] == ["probe"] * 4
+    assert np.allclose([(p.alpha, p.beta) for p in said], expected, rtol=1e-6)
+
+
+def test_a_query_with_other_features_or_none_gets_the_prior_with_both_fingerprints_shown(
+    registry: ProbeRegistry,
+) -> None:
+    name = register(registry, MlpProbe(SIZE))
+    queries = [waiting(STATES[0], OTHER_SPEC), waiting(STATES[1]), waiting(None)]
+    other, fitting, none = predictor(registry).predict(RUN, queries)
+    reads = f"probe {name} reads {SPEC.fingerprint()}"
+    assert other == prior(f"features are {OTHER_SPEC.fingerprint()}, {reads}")
+    assert none == prior(f"features are None, {reads}")
+    assert fitting.probe == name
+
+
+def test_a_probe_of_another_sampling_is_refused_with_both_fingerprints_shown(registry: ProbeRegistry) -> None:
+    name = register(registry, MlpProbe(SIZE))
+    hotter = replace(SAMPLING, temperature=1.0)
+    (said,) = predictor(registry, hotter).predict(RUN, [waiting(STATES[0])])
+    assert said == prior(
+        f"probe refused: probe {name} was trained for sampling {SAMPLING.fingerprint()}, "
+        f"the engine draws with {hotter.fingerprint()}"
+    )
+
+
+def test_a_probe_of_another_decoder_is_none(registry: ProbeRegistry) -> None:
+    register(registry, MlpProbe(SIZE))
+    (said,) = predictor(registry).predict(replace(RUN, decoder="n"), [waiting(STATES[0])])
+    assert said == prior("no probe for n on math")
+
+
+def test_each_domain_has_its_own_probe(registry: ProbeRegistry) -> None:
+    names = {domain: register(registry, MlpProbe(SIZE), domain) for domain in ("math", "verse")}
+    domains = ["verse", "math", "prose", "verse"]
+    queries = [waiting(state, domain=domain) for state, domain in zip(STATES, domains, strict=True)]
+    said = predictor(registry).predict(RUN, queries)
+    assert [p.probe for p in said] == [names["verse"], names["math"], "prior", names["verse"]]
+
+
+def spoil(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"x")
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"), [(Path.unlink, "cannot be read"), (spoil, "does not have the digest")]
+)
+def test_weights_that_were_lost_or_changed_are_refused(
+    registry: ProbeRegistry, tmp_path: Path, harm: Callable[[Path], None], reason: str
+) -> None:
+    name = register(registry, MlpProbe(SIZE))
+    harm(tmp_path / "probes" / f"{name}.safetensors")
+    (said,) = predictor(registry).predict(RUN, [waiting(STATES[0])])
+    assert said.probe == "prior"
+    assert said.reason.startswith("probe refused: ")
+    assert reason in said.reason
+
+
+def test_a_probe_that_reads_another_size_than_it_was_registered_for_is_refused(
+    registry: ProbeRegistry,
+) -> None:
+    register(registry, MlpProbe(SIZE + 1))
+    (said,) = predictor(registry).predict(RUN, [waiting(STATES[0])])
+    assert said == prior("probe refused: the probe reads 6 features, not 5")
+
+
+def test_features_that_are_no_numbers_spoil_nobody_elses_prediction(registry: ProbeRegistry) -> None:
+    name = register(registry, MlpProbe(SIZE))
+    broken = np.full(SIZE, np.nan, dtype=np.float32)
+    said = predictor(registry).predict(RUN, [waiting(broken), waiting(STATES[0])])
+    assert said[0] == prior(f"probe {name} said (nan, nan)")
+    assert said[1].probe == name
+
+
+def test_the_newest_probe_is_in_use_and_the_one_before_retires(
+    registry: ProbeRegistry, database: Database
+) -> None:
+    first = register(registry, MlpProbe(SIZE))
+    champion = registry.champion("m", "math")
+    assert champion is not None
+    assert champion.name == first
+    second = register(registry, MlpProbe(SIZE))
+    again = registry.champion("m", "math")
+    assert again is not None
+    assert again.name == second
+    with database.begin() as conn:
+        rows = conn.execute(text("SELECT name, state, metrics FROM probes ORDER BY created_at"))
+        assert [tuple(row) for row in rows] == [
+            (first, "retired", {"loss": 0.5}),
+            (second, "champion", {"loss": 0.5}),
+        ]
+
+
+def test_a_champion_is_loaded_once(database: Database, tmp_path: Path) -> None:
+    loads: list[Path] = []
+
+    def load(path: Path, sha256: str) -> MlpProbe:
+        loads.append(path)
+        return from_file(path, sha256)
+
+    registry = ProbeRegistry(database, tmp_path, load)
+    register(registry, MlpProbe(SIZE))
+    assert registry.champion("m", "math") is registry.champion("m", "math")
+    assert len(loads) == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "sampling", "fits"),
+    [
+        (SPEC, SAMPLING, True),
+        (OTHER_SPEC, SAMPLING, False),
+        (SPEC, replace(SAMPLING, max_tokens=9), False),
+    ],
+)
+def test_a_probe_says_what_it_may_be_used_for(
+    registry: ProbeRegistry, spec: FeatureSpec, sampling: Sampling, fits: bool
+) -> None:
+    register(registry, MlpProbe(SIZE))
+    champion = registry.champion("m", "math")
+    assert champion is not None
+    assert champion.fits(spec, sampling) == fits
+
+
+def test_a_champion_whose_weights_are_gone_says_so(registry: ProbeRegistry, tmp_path: Path) -> None:
+    name = register(registry, MlpProbe(SIZE))
+    (tmp_path / "probes" / f"{name}.safetensors").unlink()
+    with pytest.raises(FingerprintError, match="cannot be read"):
+        registry.champion("m", "math")
