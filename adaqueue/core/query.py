@@ -40,6 +40,9 @@ class Query:
         max_budget: samples that the query gets at most, 0 to 1,024; absent: the system's `b_max`.
         metadata: what the producer wants to keep with the query; a JSON object.
         recording: samples that came with the query, for the replay engine.
+        tenant: not built yet; so are
+        priority: and
+        deadline_seconds.
 
     Raises:
         BadQueryError: names the field, its value and the remedy.
@@ -54,8 +57,13 @@ class Query:
     max_budget: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     recording: Recording | None = None
+    tenant: None = None
+    priority: None = None
+    deadline_seconds: None = None
 
     def __post_init__(self) -> None:
+        for name in LATER_FIELDS:
+            _check_later(name, getattr(self, name))
         _check_domain(self.domain)
         _check_id(self.id)
         _check_prompt(self.prompt)
@@ -108,12 +116,17 @@ class Query:
 def _check_fields(row: Mapping[str, object]) -> None:
     for name in row:
         if name in LATER_FIELDS:
-            raise NotYetError(name, row[name], "not yet: leave the field out")
-        if name not in FIELDS and name not in RECORDING_FIELDS:
+            _check_later(name, row[name])
+        elif name not in FIELDS and name not in RECORDING_FIELDS:
             raise BadQueryError(name, row[name], f"unknown field; known are {', '.join(FIELDS)}")
     for name in ("domain", "prompt"):
         if row.get(name) is None:
             raise BadQueryError(name, None, "the field is required")
+
+
+def _check_later(name: str, value: object) -> None:
+    if value is not None:
+        raise NotYetError(name, value, "not yet: leave the field out")
 
 
 def _check_domain(domain: object) -> None:

@@ -293,3 +293,10 @@ def test_two_contents_are_equal_exactly_if_their_fields_are(one: Query, two: Que
     fields = ("domain", "prompt", "reference", "min_budget", "max_budget")
     same = all(getattr(one, name) == getattr(two, name) for name in fields)
     assert (one.content_hash() == two.content_hash()) == same
+
+
+@pytest.mark.parametrize(("name", "value"), [("tenant", "a"), ("priority", 1), ("deadline_seconds", 5.0)])
+def test_a_field_whose_effect_is_not_built_is_refused_from_python_too(name: str, value: object) -> None:
+    later: dict[str, Any] = {name: value}
+    with pytest.raises(NotYetError, match=f"{name}: .*not yet"):
+        Query(domain="math", prompt="1 + 1?", reference="2", **later)
