@@ -31,6 +31,14 @@ def schedule_once(ledger: WindowLedger, predictor: Predictor, doorbell: Doorbell
     predictions = predictor.predict(window.run, window.queries)
     allocations = allocate_window(window, predictions)
     ledger.commit(epoch, window, allocations)
+    log.info(
+        "run %s: %d queries, %d samples of %d, predicted by %s",
+        window.run.name,
+        len(window.queries),
+        sum(allocation.budget for allocation in allocations),
+        window.total,
+        ", ".join(sorted({prediction.probe for prediction in predictions})),
+    )
     ring(doorbell, window.run.engine, [a.id for a in allocations if a.budget])
     return len(window.queries)
 
