@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
+from transformers.cache_utils import DynamicLayer
 
 from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.core.records import Sample, Sampling, Unit
@@ -85,14 +87,18 @@ class TransformersEngine:
 
     def _respond(self, batch: Sequence[Encoded]) -> list[Sample]:
         started = time.perf_counter()
-        ids, mask = self._model.pad([prompt for _, prompt in batch], "left")
+        unique = {unit.query_id: prompt for unit, prompt in batch}
+        place = {query_id: row for row, query_id in enumerate(unique)}
+        rows = torch.tensor([place[unit.query_id] for unit, _ in batch])
+        ids, mask = self._model.pad(list(unique.values()), "left")
         seeds = [unit.seed for unit, _ in batch]
         choice = SeededChoice(seeds, self.sampling.temperature, self.sampling.max_tokens)
         try:
             with torch.inference_mode():
                 output = self._model.model.generate(
-                    input_ids=ids,
-                    attention_mask=mask,
+                    input_ids=ids[rows],
+                    attention_mask=mask[rows],
+                    past_key_values=self._prefill(ids, mask, rows),
                     max_new_tokens=self.sampling.max_tokens,
                     do_sample=False,
                     logits_processor=LogitsProcessorList([choice]),
@@ -107,6 +113,24 @@ class TransformersEngine:
             self._sample(unit, len(prompt), response, seconds)
             for (unit, prompt), response in zip(batch, responses, strict=True)
         ]
+
+    def _prefill(self, ids: torch.Tensor, mask: torch.Tensor, rows: torch.Tensor) -> DynamicCache | None:
+        """Returns keys and values of all but the prompts' last tokens, once a prompt, then a row a sample.
+
+        None where it saves nothing or the model keeps another kind of state: `generate` then does all.
+        """
+        model = self._model.model
+        if ids.shape[1] < 2 or len(rows) == len(ids) or not model._supports_default_dynamic_cache():
+            return None
+        cache = DynamicCache(config=model.config.get_text_config(decoder=True))
+        if not all(isinstance(layer, DynamicLayer) for layer in cache.layers):
+            return None
+        given: dict[str, Any] = {"input_ids": ids[:, :-1], "attention_mask": mask[:, :-1]}
+        if "position_ids" in signature(model.base_model.forward).parameters:
+            given["position_ids"] = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, :-1]
+        model.base_model(**given, past_key_values=cache)
+        cache.batch_select_indices(rows.to(ids.device))
+        return cache
 
     def _sample(self, unit: Unit, tokens_in: int, response: list[int], seconds: float) -> Sample:
         end = next((place for place, token in enumerate(response, 1) if token in self._model.stops), None)

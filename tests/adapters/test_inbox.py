@@ -34,7 +34,7 @@ def fill(inbox: RedisInbox, *external_ids: str) -> None:
 
 def take(inbox: RedisInbox, most: int = 500) -> list[Entry]:
     """Takes twice: the first time, a fresh Redis has no group yet."""
-    return inbox.take(most, 0.01) or inbox.take(most, 0.01)
+    return inbox.take(most, 0.0) or inbox.take(most, 0.0)
 
 
 def ids(entries: list[Entry]) -> list[str]:
@@ -166,6 +166,12 @@ def test_an_entry_is_taken_by_one_consumer_and_gone_once_acknowledged(
     assert pending(redis_client) == []
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.0001, 0.01])
+def test_an_empty_inbox_is_waited_for_no_longer_than_asked(inbox: RedisInbox, seconds: float) -> None:
+    take(inbox)
+    assert inbox.take(10, seconds) == []
+
+
 def test_acknowledging_twice_is_harmless(inbox: RedisInbox) -> None:
     fill(inbox, "a")
     entries = take(inbox)
@@ -248,7 +254,7 @@ def test_a_flushed_redis_is_healed(inbox: RedisInbox, redis_client: redis.Redis)
     redis_client.flushall()
     inbox.acknowledge(entries)
     inbox.hand_back(entries)
-    assert inbox.take(10, 0.01) == []
+    assert inbox.take(10, 0.0) == []
     fill(inbox, "b")
     assert ids(take(inbox)) == ["b"]
 
@@ -306,7 +312,7 @@ def test_redis_out_of_reach_says_so(url: str) -> None:
     entry = Entry("1-1", "", 1)
     for call in (
         lambda: inbox.admit([arrival("a")]),
-        lambda: inbox.take(1, 0.01),
+        lambda: inbox.take(1, 0.0),
         lambda: inbox.acknowledge([entry]),
         lambda: inbox.hand_back([entry]),
     ):
@@ -322,6 +328,6 @@ def test_a_redis_that_cannot_write_counts_as_out_of_reach(
         with pytest.raises(UnavailableError, match="Redis: "):
             inbox.admit([arrival("a")])
         with pytest.raises(UnavailableError, match="Redis: "):
-            inbox.take(1, 0.01)
+            inbox.take(1, 0.0)
     fill(inbox, "a")
     assert ids(take(inbox)) == ["a"]
