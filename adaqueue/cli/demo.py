@@ -86,10 +86,7 @@ def demo(
         pool = _live(settings, "uniform", POOL_DRAWS, asked, console)
     figures = _figures(settings, budget, (uniform, window, pool), time.monotonic() - started)
     _show(figures, Console())
-    if keep:
-        Console().print(
-            f"kept: {settings.data_folder} (`adaqueue up --data-folder` opens it again)", soft_wrap=True
-        )
+    Console().print(_where_to_look(settings, kept=keep or not is_own), soft_wrap=True)
     write_json(json, figures)
 
 
@@ -102,6 +99,12 @@ def _settings(engine: str, average_budget: float | None) -> tuple[wiring.Setting
         return settings, False
     folder = Path(tempfile.mkdtemp(prefix="adaqueue-demo-"))
     return settings.model_copy(update={"data_folder": folder}), True
+
+
+def _where_to_look(settings: wiring.Settings, kept: bool) -> str:
+    if kept:
+        return f"look: {settings.data_folder} (its logs; `adaqueue up --data-folder` opens its ledger again)"
+    return "look: `adaqueue demo --keep` keeps ledger and logs, `adaqueue run FILE` answers your own queries"
 
 
 def _live(
@@ -191,9 +194,10 @@ def _show(figures: dict[str, Any], console: Console) -> None:
     )
     console.print(_curve_table(math))
     console.print(
-        "needs: share of uniform's samples for uniform's success. Early stop is uniform, round by\n"
-        "round, until a query's first verified success; uniform and window draw all they granted.\n"
-        f"'-': not reached within the {POOL_DRAWS} draws of each query."
+        "needs: share of uniform's samples for uniform's success. Early stop is uniform, round by round, "
+        "until a query's first verified success; uniform and window draw all they granted. "
+        f"'-': not reached within the {POOL_DRAWS} draws of each query.",
+        soft_wrap=True,
     )
     agree = all(run["consistent"] for run in figures["ledger"].values())
     console.print(
