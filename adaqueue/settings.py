@@ -25,7 +25,7 @@ def default_data_folder() -> Path:
 class Settings(BaseModel):
     """Settings of clients and workers; each is `ADAQUEUE_` and its name in upper case in the environment."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     redis_url: SecretStr | None = Field(None, description="Redis; absent: embedded in the data folder")
     database_url: SecretStr | None = Field(None, description="Postgres; absent: embedded in the data folder")

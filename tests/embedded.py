@@ -1,4 +1,4 @@
-"""Runs the embedded servers of one data folder until its parent ends: `python -m tests.embedded FOLDER PID`."""
+"""Runs the embedded servers of one data folder until its parent ends; arguments: FOLDER, the parent's pid."""
 
 from __future__ import annotations
 

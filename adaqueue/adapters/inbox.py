@@ -163,7 +163,7 @@ class RedisInbox:
                 self._redis.xack(STREAM, GROUP, key)
 
     def _new(self, most: int, wait_seconds: float) -> list[Entry]:
-        block = int(min(wait_seconds, 3.0) * 1000)
+        block = int(min(wait_seconds, 3.0) * 1000) or None  # to Redis, 0 means for ever
         said: Any = self._redis.xreadgroup(GROUP, self._consumer, {STREAM: ">"}, count=most, block=block)
         return [_entry(key, fields, 1) for _, entries in _streams(said) for key, fields in entries]
 

@@ -1,0 +1,27 @@
+"""Nobody waits for an empty inbox here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from adaqueue.adapters.ledger.database import Database
+from tests.flows.plant import Plant
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("adaqueue.flows.ingest.WAIT_SECONDS", 0.0)
+
+
+@pytest.fixture
+def build(database: Database, redis_client: redis.Redis) -> Callable[[str], Plant]:
+    """Builds plants, each with a run of its own, on the same servers."""
+    return lambda name: Plant.build(database, redis_client, name=name)
+
+
+@pytest.fixture
+def plant(build: Callable[[str], Plant]) -> Plant:
+    return build("run")
