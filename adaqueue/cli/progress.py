@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,7 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adaqueue.client import AdaQueue
 from adaqueue.client.receipts import Receipt
 from adaqueue.core.query import Query
-from adaqueue.errors import QueryFailedError
 
 CHUNK = 1_000
 
@@ -34,13 +34,5 @@ def answer_all(queue: AdaQueue, queries: Iterable[Query], words: str, console: C
             receipts += queue.enqueue_many(chosen[start : start + CHUNK])
         for receipt in receipts:
             receipt.future.add_done_callback(lambda _: progress.advance(task))
-        _wait(queue, receipts)
+        wait([receipt.future for receipt in receipts])
     return receipts
-
-
-def _wait(queue: AdaQueue, receipts: list[Receipt]) -> None:
-    try:
-        for _ in queue.as_completed(receipts):
-            pass
-    except* QueryFailedError:
-        pass  # each receipt still says how its query ended
