@@ -1,0 +1,66 @@
+"""Proves that `adaqueue demo` takes live queries through the whole system and compares policies honestly."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.live import command, processes_of
+
+QUERIES = 40
+POLICIES = ("uniform", "window")
+
+
+@pytest.fixture(scope="module")
+def figures(place: Path) -> dict[str, Any]:
+    """What one run of the demo reports, with its temporary files in the place."""
+    out = place / "out.json"
+    said = command("demo", "--queries", QUERIES, "--json", out, temporary=place)
+    assert said.returncode == 0, said.stderr
+    assert f"{QUERIES} queries drawn live" in said.stdout
+    figures: dict[str, Any] = json.loads(out.read_text())
+    return figures
+
+
+def test_every_query_is_answered_or_abstained(figures: dict[str, Any]) -> None:
+    assert figures["queries"] == figures["answered"] + figures["abstained"] == QUERIES
+    assert figures["engine"] == "transformers"
+    assert isinstance(figures["model"], str)
+    assert figures["seconds"] > 0
+
+
+def test_uniform_and_window_spend_the_same_samples_and_carry_intervals(figures: dict[str, Any]) -> None:
+    policies = figures["domains"]["math"]["policies"]
+    assert set(policies) == set(POLICIES)
+    assert {row["samples"] for row in policies.values()} == {4 * QUERIES}
+    for row in policies.values():
+        assert 0 <= row["low"] <= row["success"] <= row["high"] <= 1
+
+
+def test_the_comparison_over_budgets_says_what_share_of_uniform_is_needed(figures: dict[str, Any]) -> None:
+    shares = figures["domains"]["math"]["equal_reward_budget"]
+    assert set(shares) >= {"window"}
+    for by_budget in shares.values():
+        assert all(float(budget) > 0 for budget in by_budget)
+        assert all(share is None or share > 0 for share in by_budget.values())
+
+
+def test_budgets_were_decided_by_a_probe_that_was_trained(figures: dict[str, Any]) -> None:
+    assert figures["domains"]["math"]["probe"].startswith("math-")
+
+
+def test_the_ledger_agrees_with_itself_after_every_run(figures: dict[str, Any]) -> None:
+    assert len(figures["ledger"]) == 3
+    for run in figures["ledger"].values():
+        assert run["consistent"] is True
+        assert run["queries"] == run["answers"] == QUERIES
+        assert run["samples"] == run["budget"] == run["verdicts"] == run["account"]
+    assert figures["ledger"]["window"]["answered"] == figures["answered"]
+
+
+def test_no_process_and_no_data_folder_stay(figures: dict[str, Any], place: Path) -> None:
+    assert processes_of(place) == []
+    assert list(place.glob("adaqueue*")) == []
