@@ -53,6 +53,14 @@ class Doorbell(Protocol):
         """
         ...
 
+    def waiting(self, queue: str) -> int:
+        """Returns how many rings for a queue nobody has heard yet.
+
+        Raises:
+            UnavailableError: it cannot be told now.
+        """
+        ...
+
 
 class IngestLedger(Protocol):
     """What ingest writes."""
@@ -70,7 +78,7 @@ class IngestLedger(Protocol):
         ...
 
     def bury(self, refusals: Sequence[Refusal]) -> None:
-        """Commits dead letters."""
+        """Commits dead letters, each once; what is a query of the ledger after all is none."""
         ...
 
 
@@ -140,6 +148,10 @@ class Engine(Protocol):
         Raises:
             EngineError: the engine broke; responses already yielded stand.
         """
+        ...
+
+    def works(self) -> bool:
+        """Whether it can draw at all: tells a sick engine from a prompt that it cannot take."""
         ...
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.sql import workers
+from adaqueue.adapters.sql import allocations, attempts, workers
 from adaqueue.errors import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -40,16 +40,22 @@ class Heartbeat:
         with self._lock:
             return self._worker_id
 
-    def renew(self) -> None:
+    def renew(self, *, blameless: bool) -> None:
         """Becomes a new worker, as soon as Postgres answers: what the old one still holds goes to others.
 
         For a worker that lost track of its claims, because a fault cut it off before it gave them up.
+
+        Args:
+            blameless: the fault was the servers', so that no query is charged an attempt for it.
         """
         old = self.worker_id()
         while not self._stopping.is_set():
             try:
                 self._register()
                 with self._database.begin() as conn:
+                    if blameless:
+                        tries = allocations.hand_back_of(conn, old)
+                        attempts.end(conn, tries, "handed_back", "the servers were out of reach")
                     workers.stop(conn, old)
                 return
             except UnavailableError as error:
@@ -70,9 +76,16 @@ class Heartbeat:
             self._worker_id = worker_id
 
     def _beat(self) -> None:
-        while not self._stopping.wait(self._seconds):
-            try:
-                with self._database.begin() as conn:
-                    workers.beat(conn, self.worker_id())
-            except UnavailableError as error:
-                log.warning("heartbeat: %s", error)
+        try:
+            while not self._stopping.wait(self._seconds):
+                self._beat_once()
+        except BaseException:
+            log.critical("no heartbeat any more: this process ends, to be started afresh", exc_info=True)
+            os._exit(1)
+
+    def _beat_once(self) -> None:
+        try:
+            with self._database.begin() as conn:
+                workers.beat(conn, self.worker_id())
+        except UnavailableError as error:
+            log.warning("heartbeat: %s", error)

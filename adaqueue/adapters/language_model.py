@@ -15,8 +15,6 @@ from adaqueue.core.query import Message
 from adaqueue.core.records import digest
 from adaqueue.errors import EngineError
 
-SAMPLED_BYTES = 2**20
-
 
 class LanguageModel:
     """The base model that samplers and features share.
@@ -107,10 +105,6 @@ def _revision(source: str, model: Any) -> str:
         return str(model.config._commit_hash)
     state = hashlib.sha256()
     for file in sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")):
-        size = file.stat().st_size
-        state.update(f"{file.name}:{size}".encode())
         with file.open("rb") as weights:
-            state.update(weights.read(SAMPLED_BYTES))
-            weights.seek(max(size - SAMPLED_BYTES, 0))
-            state.update(weights.read(SAMPLED_BYTES))
+            state.update(file.name.encode() + hashlib.file_digest(weights, "sha256").digest())
     return state.hexdigest()[:16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ class ProbeRegistry:
         name = f"{domain}-{key.hex[-12:]}"
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{name}.safetensors"
-        path.write_bytes(weights)
+        _write_whole(path, weights)
         row = {
             "id": key,
             "name": name,
@@ -112,3 +113,13 @@ class ProbeRegistry:
                 model=self._load(self._folder / row.uri, row.sha256),
             )
         return self._loaded
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Writes a file that takes its name only when it is whole and on the disk."""
+    new = path.with_suffix(".new")
+    with new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -30,6 +30,10 @@ class ReplayEngine:
         if missing:
             raise EngineError(f"{missing} samples were asked for that the queries did not come with")
 
+    def works(self) -> bool:
+        """Always: nothing can break, see `Engine`."""
+        return True
+
 
 def _has(unit: Unit) -> bool:
     return unit.recording is not None and unit.number < len(unit.recording.samples)

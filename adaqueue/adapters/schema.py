@@ -31,6 +31,7 @@ def upgrade(database: Database) -> None:
         SettingsError: a newer adaqueue has migrated the database.
     """
     with database.begin() as conn:
+        conn.execute(text("SET LOCAL lock_timeout = 0"))
         conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         try:
             command.upgrade(alembic_config(conn), "head")

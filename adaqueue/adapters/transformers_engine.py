@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from inspect import signature
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import torch
-from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList
+from transformers import (
+    DynamicCache,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 from transformers.cache_utils import DynamicLayer
 
 from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.core.records import Sample, Sampling, Unit
 from adaqueue.errors import EngineError
+
+log = logging.getLogger(__name__)
 
 Encoded = tuple[Unit, list[int]]
 
@@ -48,6 +57,21 @@ class SeededChoice(LogitsProcessor):
         return torch.full_like(scores, float("-inf")).scatter(1, token, 0.0)
 
 
+class StopsWhenAsked(StoppingCriteria):
+    """Ends all rows as soon as it is asked to.
+
+    Args:
+        asked: whether to stop.
+    """
+
+    def __init__(self, asked: Callable[[], bool]) -> None:
+        self._asked = asked
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: Any) -> torch.Tensor:
+        """Returns whether each row is done, bool[rows]."""
+        return torch.full((len(input_ids),), self._asked(), device=input_ids.device)
+
+
 class TransformersEngine:
     """Draws with `generate`, prompts of similar length together.
 
@@ -55,22 +79,43 @@ class TransformersEngine:
         model: the decoder.
         sampling: how to draw.
         batch_samples: samples of one engine response.
+        stopping: asked at every token; once true, the response at hand is given up.
     """
 
-    def __init__(self, model: LanguageModel, sampling: Sampling, batch_samples: int = 256) -> None:
+    def __init__(
+        self,
+        model: LanguageModel,
+        sampling: Sampling,
+        batch_samples: int = 256,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.decoder = model.name
         self.sampling = sampling
         self._model = model
         self._batch_samples = batch_samples
+        self._stopping = stopping
 
     def draw(self, units: Sequence[Unit]) -> Iterator[list[Sample]]:
         """Yields responses, see `Engine`; a prompt that the model cannot take fails after all others."""
         fitting, refusal = self._encode(units)
         fitting.sort(key=lambda pair: len(pair[1]))
         for start in range(0, len(fitting), self._batch_samples):
-            yield self._respond(fitting[start : start + self._batch_samples])
+            response = self._respond(fitting[start : start + self._batch_samples])
+            if self._stopping():
+                return
+            yield response
         if refusal is not None:
             raise refusal
+
+    def works(self) -> bool:
+        """Draws one sample of a prompt of one token, see `Engine`."""
+        unit = Unit(UUID(int=0), 0, 0, (), None)
+        try:
+            self._respond([(unit, [min(self._model.stops, default=0)])])
+        except EngineError as error:
+            log.error("the engine can draw nothing: %s", error)
+            return False
+        return True
 
     def _encode(self, units: Sequence[Unit]) -> tuple[list[Encoded], EngineError | None]:
         """Returns units with their prompts' tokens, and what is wrong with the prompts that are left out."""
@@ -102,6 +147,7 @@ class TransformersEngine:
                     max_new_tokens=self.sampling.max_tokens,
                     do_sample=False,
                     logits_processor=LogitsProcessorList([choice]),
+                    stopping_criteria=StoppingCriteriaList([StopsWhenAsked(self._stopping)]),
                     pad_token_id=self._model.tokenizer.pad_token_id,
                     eos_token_id=sorted(self._model.stops) or None,
                 )

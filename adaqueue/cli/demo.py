@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from adaqueue import wiring
-from adaqueue.cli.options import AverageBudget, JsonFile, write_json
-from adaqueue.cli.progress import answer_all, starting
+from adaqueue.cli.options import AverageBudget, JsonFile, check_writable, write_json
+from adaqueue.cli.progress import answer_all, starting, still_up
 from adaqueue.client import AdaQueue
 from adaqueue.core.compare import Comparison, compare
 from adaqueue.core.metrics import difference_interval, interval
@@ -75,15 +77,17 @@ def demo(
     settings, is_own = _settings(engine, average_budget)
     budget = settings.average_budget
     started = time.monotonic()
+    check_writable(json)
     with ExitStack() as stack:
+        check = still_up(settings)
         if is_own:
             with starting(console) as on_progress:
                 own = wiring.own_system(settings, on_progress, keep=keep, keep_unfinished=False)
-                stack.enter_context(own)
+                check = stack.enter_context(own)
         asked = [Query.from_row(row) for row in wiring.demo_queries(queries)]
-        window = _live(settings, "window", budget, asked, console)
-        uniform = _live(settings, "uniform", budget, asked, console)
-        pool = _live(settings, "uniform", POOL_DRAWS, asked, console)
+        live = partial(_live, settings, asked=asked, console=console, check=check)
+        window, uniform = live("window", budget), live("uniform", budget)
+        pool = live("uniform", POOL_DRAWS)
     figures = _figures(settings, budget, (uniform, window, pool), time.monotonic() - started)
     _show(figures, Console())
     Console().print(_where_to_look(settings, kept=keep or not is_own), soft_wrap=True)
@@ -108,7 +112,13 @@ def _where_to_look(settings: wiring.Settings, kept: bool) -> str:
 
 
 def _live(
-    settings: wiring.Settings, policy: str, average_budget: float, asked: list[Query], console: Console
+    settings: wiring.Settings,
+    policy: str,
+    average_budget: float,
+    *,
+    asked: list[Query],
+    console: Console,
+    check: Callable[[], None],
 ) -> LiveRun:
     """Takes the queries through the system under one policy, from the client to the answers."""
     with AdaQueue.connect(
@@ -117,7 +127,10 @@ def _live(
         average_budget=average_budget,
         b_max=POOL_DRAWS,
     ) as queue:
-        answer_all(queue, asked, f"{policy}, {average_budget:g} samples a query", console)
+        if queue.run.decoder != wiring.DEMO_MODEL:
+            served = f"the system in {settings.data_folder} serves {queue.run.decoder}"
+            raise SettingsError(f"model: {served}: `adaqueue down` it, and the demo runs on its own")
+        answer_all(queue, asked, f"{policy}, {average_budget:g} samples a query", console, check)
         queue.finish()
         return LiveRun(policy, queue.drawn(), queue.counts())
 
@@ -134,7 +147,7 @@ def _figures(
         "answered": window.counts["answered"],
         "abstained": window.counts["abstained"],
         "engine": settings.engine,
-        "model": settings.model,
+        "model": wiring.DEMO_MODEL,
         "average_budget": budget,
         "seconds": round(seconds, 1),
         "domains": {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -37,19 +38,24 @@ class Row:
     refusal: BadQueryError | None
 
 
-def read_rows(path: Path) -> list[Row]:
-    """Returns a row for each line that is not blank; a bad row says so and stops nothing.
-
-    Args:
-        path: JSON lines, `.gz` compressed or not.
+def read_bytes(path: Path) -> bytes:
+    """Returns what a file holds, decompressed if it is named `.gz`.
 
     Raises:
         UnavailableError: the file cannot be read.
     """
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
         raise UnavailableError(f"{path}: {error}") from error
+
+
+def read_rows(data: bytes) -> list[Row]:
+    """Returns a row for each line that is not blank; a bad row says so and stops nothing.
+
+    Args:
+        data: JSON lines.
+    """
     lines = data.split(b"\n")
     return [_row(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from adaqueue.errors import UnavailableError
 
 DataFolder = Annotated[
     Path | None,
@@ -37,3 +40,16 @@ def write_json(target: str | None, data: Any) -> None:
         sys.stdout.write(text)
     else:
         Path(target).write_text(text)
+
+
+def check_writable(target: str | None) -> None:
+    """Refuses a file that cannot be written, before any work is done for it.
+
+    Raises:
+        UnavailableError: names the file and the fault.
+    """
+    if target in (None, "-"):
+        return
+    folder = Path(str(target)).absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise UnavailableError(f"{target}: its folder does not exist or may not be written")

@@ -7,6 +7,7 @@ import json as json_module
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +16,16 @@ import typer
 from rich.console import Console
 
 from adaqueue import wiring
-from adaqueue.cli.files import Row, answer_row, read_rows, writer
-from adaqueue.cli.options import AverageBudget, Config, DataFolder, JsonFile, write_json
-from adaqueue.cli.progress import answer_all, starting
+from adaqueue.cli.files import Row, answer_row, read_bytes, read_rows, writer
+from adaqueue.cli.options import (
+    AverageBudget,
+    Config,
+    DataFolder,
+    JsonFile,
+    check_writable,
+    write_json,
+)
+from adaqueue.cli.progress import answer_all, starting, still_up
 from adaqueue.client import AdaQueue
 from adaqueue.client.receipts import Receipt
 from adaqueue.core.query import Query
@@ -65,9 +73,12 @@ def run(
         "data_folder": data_folder,
     }
     started = time.monotonic()
+    for target in (output, json):
+        check_writable(target)
+    data = read_bytes(file)
     try:
         rows, outcomes = _answer(
-            read_rows(file), _run_name(file, config, given), config, given, output, console
+            read_rows(data), _run_name(data, config, given), config, given, output, console
         )
     except KeyboardInterrupt:
         console.print("interrupted: the same command goes on where it was")
@@ -90,15 +101,16 @@ def _answer(
     """Takes the rows through the system; returns them, and how each line's query ended."""
     settings = wiring.load_settings(config, **given)
     with ExitStack() as stack:
+        check = still_up(settings)
         if not wiring.is_up(settings):
             settings = _with_own_folder(settings, name, given["data_folder"])
             keep = given["data_folder"] is not None
             with starting(console) as on_progress:
                 own = wiring.own_system(settings, on_progress, keep=keep, keep_unfinished=True)
-                stack.enter_context(own)
+                check = stack.enter_context(own)
         chosen = {**given, "data_folder": settings.data_folder, "engine": settings.engine}
         queue = stack.enter_context(AdaQueue.connect(run=name, config=config, **chosen))
-        rows, receipts = _give(queue, rows, console)
+        rows, receipts = _give(queue, rows, console, check)
         outcomes = {line: _outcome(receipt) for line, receipt in receipts.items()}
         if output is not None:
             _write(output, rows, outcomes)
@@ -106,10 +118,10 @@ def _answer(
     return rows, outcomes
 
 
-def _run_name(file: Path, config: Path | None, given: dict[str, Any]) -> str:
+def _run_name(data: bytes, config: Path | None, given: dict[str, Any]) -> str:
     """The same file with the same settings continues the same run."""
     settings = wiring.load_settings(config, **given)
-    content = hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else ""
+    content = hashlib.sha256(data).hexdigest()
     parts = ("engine", "model", "policy", "average_budget", "b_max", "temperature", "max_tokens")
     return f"run-{digest({'file': content, **{part: getattr(settings, part) for part in parts}})}"
 
@@ -121,11 +133,13 @@ def _with_own_folder(settings: wiring.Settings, name: str, data_folder: Path | N
     return settings.model_copy(update={"data_folder": own})
 
 
-def _give(queue: AdaQueue, rows: list[Row], console: Console) -> tuple[list[Row], dict[int, Receipt]]:
+def _give(
+    queue: AdaQueue, rows: list[Row], console: Console, check: Callable[[], None]
+) -> tuple[list[Row], dict[int, Receipt]]:
     """Gives the good rows; a row that the run's engine cannot serve becomes a refused one."""
     checked = [_check(queue, row) for row in rows]
     good = [(row.line, row.query) for row in checked if row.query is not None]
-    receipts = answer_all(queue, [query for _, query in good], "answering", console)
+    receipts = answer_all(queue, [query for _, query in good], "answering", console, check)
     return checked, {line: receipt for (line, _), receipt in zip(good, receipts, strict=True)}
 
 

@@ -23,12 +23,14 @@ from adaqueue.errors import (
     ConflictError,
     InboxFullError,
     QueryFailedError,
+    SettingsError,
     UnavailableError,
 )
 
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 0.2
+RUN_SETTINGS = ("engine", "policy", "average_budget", "b_max")
 
 
 class AdaQueue:
@@ -59,11 +61,16 @@ class AdaQueue:
             **settings: any setting, such as redis_url, database_url, average_budget, policy, engine.
 
         Raises:
-            SettingsError: a setting is unknown or out of range.
+            SettingsError: a setting is unknown or out of range, or is not that of the open run.
             UnavailableError: no system is up, or Postgres cannot be reached.
         """
         services = wiring.client_services(config, settings)
-        opened = services.results.open_run(services.new_run(run))
+        wanted = services.new_run(run)
+        opened = services.results.open_run(wanted)
+        for name in RUN_SETTINGS:
+            if settings.get(name) is not None and getattr(opened, name) != getattr(wanted, name):
+                now = f"the open run {opened.name!r} has {getattr(opened, name)!r}"
+                raise SettingsError(f"{name}: {settings[name]!r}: {now}: leave it out, or choose another run")
         return cls(services, opened)
 
     def enqueue(self, query: Query, timeout: float = 60.0) -> Receipt:
@@ -140,6 +147,9 @@ class AdaQueue:
         if self.run.engine == "replay" and query.recording is None:
             remedy = "the replay engine needs recorded samples: n and successes, rewards, or samples"
             raise BadQueryError("recording", None, remedy)
+        if self.run.engine != "replay" and query.reference is None:
+            remedy = "samples that are drawn need one to be verified: give the answer"
+            raise BadQueryError("reference", None, remedy)
 
     def finish(self) -> None:
         """Closes the run: its name is free again; the ledger keeps what it holds."""

@@ -12,7 +12,6 @@ from typing import Any
 
 from adaqueue.core.records import Answer, Result
 from adaqueue.errors import (
-    AdaQueueError,
     DeadLetteredError,
     QueryCancelledError,
     QueryExpiredError,
@@ -45,6 +44,7 @@ class Receipt:
         self.content = content
         self.reached = reached
         self.future: Future[Answer] = Future()
+        self.future.set_running_or_notify_cancel()  # nobody can cancel it for the others
 
     def result(self, timeout: float | None = None) -> Answer:
         """Returns the answer, waiting for it.
@@ -91,6 +91,8 @@ class Poller:
     def add(self, receipts: Iterable[Receipt]) -> None:
         """Takes receipts on."""
         with self._changed:
+            if self._closed:
+                raise UnavailableError("the client is closed: connect to the run again")
             for receipt in receipts:
                 self._waiting.setdefault((receipt.id, receipt.content), []).append(receipt)
             if self._thread is None:
@@ -99,12 +101,15 @@ class Poller:
             self._changed.notify()
 
     def close(self) -> None:
-        """Stops asking; receipts still outstanding stay so."""
+        """Stops asking; receipts still outstanding fail, their queries go on."""
         with self._changed:
             self._closed = True
             self._changed.notify()
         if self._thread is not None:
             self._thread.join()
+        self._fail_all(
+            UnavailableError("the client was closed; connect to the run again and give the id again")
+        )
 
     def _poll(self) -> None:
         pause = SHORTEST_PAUSE_SECONDS
@@ -128,7 +133,7 @@ class Poller:
         except UnavailableError as error:
             log.warning("%s; receipts wait", error)
             return 0
-        except AdaQueueError as error:
+        except Exception as error:  # noqa: BLE001 - each receipt raises it; a dead poller would hang them all
             self._fail_all(error)
             return 0
         for result in results:
@@ -138,7 +143,7 @@ class Poller:
                 receipt.settle(result)
         return len(results)
 
-    def _fail_all(self, error: AdaQueueError) -> None:
+    def _fail_all(self, error: Exception) -> None:
         with self._changed:
             receipts = [receipt for group in self._waiting.values() for receipt in group]
             self._waiting.clear()

@@ -73,6 +73,9 @@ def answer(
 
     Each engine response is committed before anything is made of it, so that whoever takes over draws
     nothing twice. When `stopping` is set, what is unfinished after the response at hand is handed back.
+
+    Raises:
+        EngineError: the engine can draw nothing at all; everything was handed back, no query is charged.
     """
     claims = ledger.claim(ids)
     open_claims = {claim.query_id: _start(claim, verifier) for claim in claims}
@@ -88,7 +91,11 @@ def answer(
                 break
     except EngineError as error:
         log.error("engine %s broke: %s", engine.decoder, error)
-        ledger.fail([progress.claim for progress in open_claims.values()], str(error), [])
+        left = [progress.claim for progress in open_claims.values()]
+        if not engine.works():
+            ledger.hand_back(left)
+            raise
+        ledger.fail(left, str(error), [])
         return answered
     _give_up(open_claims, ledger, stopping)
     return answered

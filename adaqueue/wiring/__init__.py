@@ -1,5 +1,6 @@
 """The composition root: settings in, ready objects out."""
 
+from adaqueue.demo import MODEL_NAME as DEMO_MODEL
 from adaqueue.demo.queries import demo_queries
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.borrowed import own_system
@@ -7,6 +8,7 @@ from adaqueue.wiring.clients import ClientServices, client_services
 from adaqueue.wiring.system import Manners, is_up, status, take_down, up
 
 __all__ = [
+    "DEMO_MODEL",
     "ClientServices",
     "Manners",
     "Settings",

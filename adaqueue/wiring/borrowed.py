@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -24,8 +25,10 @@ STOPPING_SECONDS = 60.0
 @contextmanager
 def own_system(
     settings: Settings, on_progress: Callable[[str], None], *, keep: bool, keep_unfinished: bool
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Runs a system in the data folder as a child of this process; ends and deletes it afterwards.
+
+    Yields a function that raises UnavailableError once the system has ended.
 
     Args:
         settings: of the system; its data folder is the system's own.
@@ -37,26 +40,21 @@ def own_system(
         UnavailableError: the system does not start; carries the end of its log.
     """
     folder = settings.data_folder
-    _check_owner(folder)
+    _make_private(folder)
     _wait_until_free(folder, on_progress)
-    logs = folder / "logs"
-    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log_path = logs / "up.log"
+    log_path = folder / "logs" / "up.log"
+    log_path.parent.mkdir(mode=0o700, exist_ok=True)
     offset = log_path.stat().st_size if log_path.exists() else 0
-    command = [sys.executable, "-m", "adaqueue", "up", "--parent-pid", str(os.getpid())]
-    with log_path.open("ab") as log:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**_inherited(), **environment(settings, folder)},
-            start_new_session=True,
-        )
+    child = _start(settings, log_path)
     finished = False
     try:
         _wait_ready(settings, child, lambda: log_tail(log_path, offset), on_progress)
-        yield
+
+        def check() -> None:
+            if child.poll() is not None:
+                raise UnavailableError(f"the system ended:\n{log_tail(log_path, offset)}")
+
+        yield check
         finished = True
     finally:
         take_down(settings)
@@ -64,6 +62,19 @@ def own_system(
         if not keep and (finished or not keep_unfinished):
             discard(folder)
             shutil.rmtree(folder)
+
+
+def _start(settings: Settings, log_path: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "adaqueue", "up", "--parent-pid", str(os.getpid())]
+    with log_path.open("ab") as log:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**_inherited(), **environment(settings, settings.data_folder)},
+            start_new_session=True,
+        )
 
 
 def _wait_until_free(folder: Path, on_progress: Callable[[str], None]) -> None:
@@ -100,6 +111,12 @@ def _inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
 
 
-def _check_owner(folder: Path) -> None:
-    if folder.is_symlink() or (folder.exists() and folder.stat().st_uid != os.geteuid()):
-        raise UnavailableError(f"{folder} belongs to somebody else: give another --data-folder")
+def _make_private(folder: Path) -> None:
+    """Makes the folder ours alone; one that somebody else made, or a link, is refused."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise UnavailableError(f"{folder} is not yours: give another --data-folder") from None

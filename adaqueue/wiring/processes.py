@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -29,11 +30,12 @@ from adaqueue.adapters.replay_engine import ReplayEngine
 from adaqueue.core.records import Sampling
 from adaqueue.demo import MAX_TOKENS, MODEL_NAME
 from adaqueue.demo.queries import model_path
+from adaqueue.errors import EngineError, UnavailableError
 from adaqueue.flows.answer import answer
 from adaqueue.flows.features import featurize
 from adaqueue.flows.ingest import ingest_once
 from adaqueue.flows.loops import repeat_all
-from adaqueue.flows.reap import reap_once
+from adaqueue.flows.reap import Patience, reap_once
 from adaqueue.flows.schedule import schedule_once
 from adaqueue.ports import Engine
 from adaqueue.settings import Settings, load_settings
@@ -41,6 +43,8 @@ from adaqueue.wiring.addresses import addresses
 
 if TYPE_CHECKING:
     from adaqueue.adapters.language_model import LanguageModel
+
+log = logging.getLogger(__name__)
 
 DEFAULT_MAX_TOKENS = 1_024
 INGEST_IDLE_SECONDS = 0.0
@@ -69,7 +73,8 @@ def run_scheduler() -> None:
     predictor = ProbePredictor(registry(settings, database), sampling(settings), prior)
     ingest = partial(ingest_once, inbox, PostgresIngestLedger(database), doorbell)
     schedule = partial(schedule_once, windows, predictor, doorbell)
-    reap = partial(reap_once, reaper_ledger(settings, database), doorbell)
+    patience = Patience(time.monotonic, settings.worker_timeout_seconds)
+    reap = partial(reap_once, reaper_ledger(settings, database), doorbell, patience)
     steps = [(ingest, INGEST_IDLE_SECONDS), (schedule, WINDOW_IDLE_SECONDS), (reap, REAPER_IDLE_SECONDS)]
     repeat_all(steps, stopping)
     windows.release()
@@ -95,7 +100,7 @@ def run_sampler() -> None:
     """Answers the sample doorbells of its engines until SIGTERM; unfinished work is handed back."""
     settings, database = _start()
     stopping = Event()
-    engines = _engines(settings)
+    engines = _engines(settings, stopping)
     heartbeat = Heartbeat(database, "sampler", settings.heartbeat_seconds)
     app = make_app(addresses(settings).broker_url)
     for name, engine in engines.items():
@@ -103,7 +108,7 @@ def run_sampler() -> None:
             database, heartbeat.worker_id, decoder=engine.decoder, most_failures=settings.most_failures
         )
         work = partial(answer, ledger=ledger, engine=engine, verifier=MathVerifier(), stopping=stopping)
-        add_task(app, name, _renewing(heartbeat, work))
+        add_task(app, name, _guarded(heartbeat, work))
     _serve(partial(serve, app, "sampler", list(engines), stopping.set), heartbeat)
 
 
@@ -143,13 +148,13 @@ def language_model(settings: Settings) -> LanguageModel:
     return LanguageModel(source, settings.model)
 
 
-def _engines(settings: Settings) -> dict[str, Engine]:
+def _engines(settings: Settings, stopping: Event) -> dict[str, Engine]:
     engines: dict[str, Engine] = {"replay": ReplayEngine()}
     if settings.engine == "transformers":
         from adaqueue.adapters.transformers_engine import TransformersEngine
 
         engines["transformers"] = TransformersEngine(
-            language_model(settings), sampling(settings), settings.batch_samples
+            language_model(settings), sampling(settings), settings.batch_samples, stopping.is_set
         )
     return engines
 
@@ -166,14 +171,21 @@ def _load_probe_code() -> None:
     import adaqueue.adapters.probe  # noqa: F401 - the import is the purpose
 
 
-def _renewing(heartbeat: Heartbeat, work: Callable[[list[UUID]], int]) -> Callable[[list[UUID]], int]:
-    """Returns `work` with a way out of faults: the worker's claims go back to others, and it goes on anew."""
+def _guarded(heartbeat: Heartbeat, work: Callable[[list[UUID]], int]) -> Callable[[list[UUID]], int]:
+    """Returns `work` with a way out of faults: claims go back to others, a sick engine is started afresh."""
 
     def guarded(ids: list[UUID]) -> int:
         try:
             return work(ids)
+        except EngineError:
+            log.critical("the engine is sick: this process ends, to be started afresh")
+            os.kill(os.getpid(), signal.SIGTERM)
+            raise
+        except UnavailableError:
+            heartbeat.renew(blameless=True)
+            raise
         except Exception:
-            heartbeat.renew()
+            heartbeat.renew(blameless=False)
             raise
 
     return guarded

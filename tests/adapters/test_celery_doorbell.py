@@ -110,7 +110,7 @@ def body(message: dict[str, Any]) -> list[Any]:
     return said
 
 
-def test_a_worker_hears_ids_of_its_queues_survives_faults_and_ends_when_told(
+def test_a_worker_hears_ids_of_its_queues_survives_faults_keeps_no_results_and_ends_when_told(
     bell: CeleryDoorbell, worker: Worker, redis_client: redis.Redis
 ) -> None:
     two, three, one = keys(2), keys(3), keys(1)
@@ -126,6 +126,8 @@ def test_a_worker_hears_ids_of_its_queues_survives_faults_and_ends_when_told(
     assert worker.heard() == ("replay", two)
     assert worker.end(signal.SIGTERM) == 0
     assert [worker.line(), worker.line()] == ["stopping", "stopped"]
+    names: Any = redis_client.keys("*")
+    assert [name for name in names if not name.startswith(PREFIX) or "celery-task-meta" in name] == []
 
 
 def test_a_worker_takes_json_alone(
@@ -154,18 +156,6 @@ def test_what_travels_is_json_with_ids_and_nothing_of_a_query(
     assert (arguments, named) == ([[str(key) for key in two]], {})
     assert message["headers"]["task"] == "sample-replay"
     assert message["headers"]["ignore_result"]
-
-
-def test_no_results_are_kept_and_all_keys_bear_the_projects_name(
-    bell: CeleryDoorbell, worker: Worker, redis_client: redis.Redis
-) -> None:
-    bell.ring("features", keys(1))
-    worker.heard()
-    assert worker.end(signal.SIGTERM) == 0
-    names: Any = redis_client.keys("*")
-    assert names
-    assert [name for name in names if not name.startswith(PREFIX)] == []
-    assert [name for name in names if "celery-task-meta" in name] == []
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ def test_a_connection_that_postgres_cut_is_an_outage_and_the_next_one_works(
 
 
 def test_only_postgres_is_served() -> None:
-    with pytest.raises(SettingsError, match="database_url: only postgresql"):
+    with pytest.raises(SettingsError, match="database_url: sqlite: only postgresql"):
         Database("sqlite:///x")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from alembic import command
@@ -33,6 +33,14 @@ def schema(conn: Connection) -> set[tuple[object, ...]]:
         for row in conn.execute(text(statement))
         if row[0] != "alembic_version"
     }
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database of the test's own, whose schema it may change."""
+    own = Database(database_url)
+    yield own
+    own.close()
 
 
 def described(database: Database) -> set[tuple[object, ...]]:

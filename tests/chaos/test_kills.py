@@ -10,21 +10,32 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import LiteralString
 
 import psutil
 import pytest
 import redis
 
-from adaqueue import AdaQueue, Query, Receipt, UnavailableError
+from adaqueue import AdaQueue, Answer, DeadLetteredError, Query, Receipt, UnavailableError
 from tests.e2e.books import check_books
 from tests.e2e.live import HOLDS_CLAIMS, System, eventually, kill, recorded_many
 
 QUERIES = 300
 RECORDED = 48
 RUN = {"average_budget": 12, "b_max": RECORDED}
-NO_TRANSACTION_IS_OPEN = """
-NOT EXISTS (SELECT 1 FROM pg_stat_activity
-            WHERE backend_type = 'client backend' AND xact_start IS NOT NULL AND pid <> pg_backend_pid())
+# nobody but the suspended sampler stays within a transaction so long
+HOLDS_CLAIMS_BETWEEN_TRANSACTIONS = """
+SELECT EXISTS (SELECT 1 FROM allocations WHERE state = 'running') AND NOT EXISTS (
+    SELECT 1 FROM pg_stat_activity
+    WHERE state = 'idle in transaction' AND state_change < now() - interval '30 milliseconds'
+)
+"""
+HOLDS_CLAIMS_WITHIN_A_TRANSACTION = """
+SELECT EXISTS (SELECT 1 FROM allocations WHERE state = 'running') AND EXISTS (
+    SELECT 1 FROM pg_stat_activity JOIN pg_locks USING (pid)
+    WHERE state = 'idle in transaction' AND state_change < now() - interval '30 milliseconds'
+    AND relation = 'allocations'::regclass AND mode = 'RowShareLock'
+)
 """
 
 
@@ -96,6 +107,7 @@ def kill_both_servers(system: System) -> None:
         (kill_postmaster, ["postgres"]),
         (kill_both_servers, ["redis", "postgres"]),
     ],
+    ids=["sampler", "scheduler", "redis", "postgres", "postmaster", "both servers"],
 )
 def test_a_kill_in_the_middle_loses_nothing_and_counts_nothing_twice(
     system: System, asked: list[Query], harm: Callable[[System], None], victims: list[str]
@@ -189,12 +201,19 @@ def second_sampler(system: System, first: psutil.Process) -> Iterator[None]:
         process.wait(60)
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param(HOLDS_CLAIMS_BETWEEN_TRANSACTIONS, id="between transactions"),
+        pytest.param(HOLDS_CLAIMS_WITHIN_A_TRANSACTION, id="within a transaction"),
+    ],
+)
 def test_what_a_suspended_sampler_writes_after_others_took_over_is_void(
-    system: System, asked: list[Query]
+    system: System, asked: list[Query], moment: LiteralString
 ) -> None:
     with system.connect(**RUN) as queue:
         receipts = queue.enqueue_many(asked)
-        suspended = system.suspend_sampler(f"{HOLDS_CLAIMS} AND {NO_TRANSACTION_IS_OPEN}")
+        suspended = system.suspend_sampler(moment)
         claimed = system.ask("SELECT id, attempt FROM allocations WHERE state = 'running'")
         heard_of = "SELECT heartbeat_at FROM workers WHERE kind = 'sampler' AND pid = %s"
         with second_sampler(system, suspended):
@@ -204,7 +223,7 @@ def test_what_a_suspended_sampler_writes_after_others_took_over_is_void(
             suspended.resume()
             eventually(lambda: system.ask(heard_of, suspended.pid) != last_beat, "the sampler is back")
         # alone again, it answers what comes next, and so is done with what it had in its hands
-        more = recorded_many("after the suspension", 100, RECORDED)
+        more = recorded_many(f"after {asked[0].id}", 100, RECORDED)
         answers += queue.as_completed(queue.enqueue_many(more), timeout=90)
         check_books(system, queue.run.id, asked + more, answers)
         lost = system.ask(
@@ -213,3 +232,29 @@ def test_what_a_suspended_sampler_writes_after_others_took_over_is_void(
             queue.run.id,
         )
         assert set(lost) == set(claimed)
+
+
+def test_a_query_that_cannot_be_read_back_ends_as_a_dead_letter_and_stops_nobody(
+    system: System, asked: list[Query]
+) -> None:
+    with system.connect(**RUN) as queue:
+        scheduler = system.find("scheduler")
+        sampler = system.find("sampler")
+        sampler.suspend()
+        receipts = queue.enqueue_many(asked)
+        spoil: LiteralString = (
+            "UPDATE queries SET prompt = to_jsonb(''::text) WHERE run_id = %s AND external_id = %s "
+            "RETURNING external_id"
+        )
+        eventually(lambda: system.ask(spoil, queue.run.id, asked[7].id), "the query is in the ledger")
+        sampler.resume()
+        answers: list[Answer] = []
+        with pytest.raises(ExceptionGroup, match="1 queries ended without an answer") as raised:
+            answers += queue.as_completed(receipts, timeout=90)
+        assert sorted(answer.id for answer in answers) == sorted(
+            str(q.id) for q in asked if q is not asked[7]
+        )
+        (error,) = raised.value.exceptions
+        assert isinstance(error, DeadLetteredError)
+        assert error.query_id == asked[7].id
+    assert system.find("scheduler") == scheduler

@@ -199,6 +199,7 @@ class System:
 
         def caught() -> bool:
             sampler.suspend()
+            time.sleep(0.05)  # what others have begun ends meanwhile
             if self.ask(moment) == [(True,)]:
                 return True
             sampler.resume()

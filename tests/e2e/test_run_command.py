@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -219,4 +220,21 @@ def test_a_run_whose_command_alone_was_killed_goes_on_at_once(folder: Path, tmp_
     answers = rows_of(folder / "answers.jsonl")
     assert [answer["id"] for answer in answers] == [line["id"] for line in rows_of(file)]
     assert sum(answer["samples_used"] for answer in answers) == 4 * 400
+    assert left_behind(folder) == []
+
+
+def test_a_run_whose_system_was_killed_says_so_and_goes_on_when_given_again(
+    folder: Path, tmp_path: Path
+) -> None:
+    file = write(tmp_path / "queries.jsonl", [row(f"query {number}") for number in range(400)])
+    deserted = start(folder, file)
+    system = own_system_of(deserted, folder)
+    wait_for_some_answers(system)
+    supervisor = read_status(system.folder).supervisor_pid
+    assert supervisor is not None
+    os.kill(supervisor, signal.SIGKILL)
+    assert deserted.wait(timeout=60) == 1
+    said = run(folder, file)
+    assert said.returncode == 0, said.stderr
+    assert len(rows_of(folder / "answers.jsonl")) == 400
     assert left_behind(folder) == []

@@ -16,6 +16,7 @@ import pytest
 from adaqueue.adapters.process_roster import MARK, read_roster
 from tests.e2e.books import check_books
 from tests.e2e.live import (
+    HOLDS_CLAIMS,
     System,
     command,
     eventually,
@@ -33,25 +34,22 @@ NAMES = ["redis", "postgres", "scheduler", "sampler"]
 
 
 @pytest.fixture(scope="module")
-def system(place: Path) -> System:
-    """A system that each test finds down or up, and may leave as it likes; its data stay."""
-    return System(place / "data", window_queries=50)
-
-
-@pytest.fixture
-def up(system: System) -> Iterator[System]:
-    yield system.up()
+def up(place: Path) -> Iterator[System]:
+    """A system that stays up for the tests that only look at it."""
+    system = System(place / "up").up()
+    yield system
     assert system.stop() == 0
     assert processes_of(system.folder) == []
 
 
 @pytest.fixture
-def down(system: System) -> Iterator[System]:
-    assert processes_of(system.folder) == []
+def down(place: Path) -> Iterator[System]:
+    """A system that each test starts and ends itself; its data stay from test to test."""
+    system = System(place / "down", window_queries=50)
     yield system
-    for process in processes_of(system.folder):
-        process.resume()
+    remains = processes_of(system.folder)
     kill_everything(system.folder)
+    assert remains == []
 
 
 def remember(system: System, word: str) -> None:
@@ -104,18 +102,16 @@ def test_a_file_is_answered_by_the_system_that_is_up_and_which_stays_up(up: Syst
     assert up.process.poll() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_stop_everything_and_keep_the_data(down: System, number: signal.Signals) -> None:
-    down.up()
-    remember(down, number.name)
-    os.killpg(down.process.pid, number)  # a terminal sends Ctrl-C to all that it sees
+def test_ctrl_c_and_sigterm_stop_everything_and_keep_the_data(down: System) -> None:
+    remember(down.up(), "before Ctrl-C")
+    os.killpg(down.process.pid, signal.SIGINT)  # a terminal sends it to all that it sees
     assert down.process.wait() == 0
     assert processes_of(down.folder) == []
-    assert {down.status(name).last_exit for name in NAMES} == {"exit status 0"}
     assert command("status", "--data-folder", down.folder).returncode == 1
-    down.up()
-    assert remembered(down, number.name)
+    assert remembered(down.up(), "before Ctrl-C")
     assert down.stop() == 0
+    assert processes_of(down.folder) == []
+    assert {down.status(name).last_exit for name in NAMES} == {"exit status 0"}
 
 
 def test_sigterm_during_the_start_stops_everything_at_once(down: System) -> None:
@@ -145,16 +141,19 @@ def test_down_stops_a_system_and_is_harmless_where_none_is_up(down: System, tmp_
     assert json.loads(status.stdout)["supervisor_pid"] is None
 
 
-def test_a_killed_system_leaves_no_process_and_comes_up_again_with_its_data(down: System) -> None:
+def test_a_killed_system_leaves_no_process_and_goes_on_where_it_was(down: System) -> None:
     down.up()
-    remember(down, "before kill -9")
+    asked = recorded_many("killed", 150, samples=64)
+    with down.connect(run="killed", average_budget=32) as queue:
+        queue.enqueue_many(asked)
+        down.suspend_sampler(HOLDS_CLAIMS).resume()  # it is at work
     down.process.kill()
     down.process.wait()
     eventually(lambda: processes_of(down.folder) == [], "every process ends")
     down.up()
-    assert remembered(down, "before kill -9")
-    remember(down, "after kill -9")
-    assert remembered(down, "after kill -9")
+    with down.connect(run="killed") as queue:
+        answers = list(queue.as_completed(queue.enqueue_many(asked), timeout=60))
+        check_books(down, queue.run.id, asked, answers)
     assert down.stop() == 0
 
 
@@ -183,12 +182,12 @@ def test_work_in_flight_is_handed_back_at_sigterm_and_finished_by_the_next_syste
     asked = recorded_many("in flight", 150, samples=100)
     with down.connect(run="in flight", average_budget=64) as queue:
         queue.enqueue_many(asked)
-        sampler = down.suspend_sampler(HOLDS_MANY_UNDRAWN_SAMPLES)
-        down.process.send_signal(signal.SIGTERM)
-        eventually(lambda: down.status("scheduler").pid is None, "the scheduler has stopped")
-        sampler.resume()
-        assert down.process.wait() == 0
-        assert processes_of(down.folder) == []
+    sampler = down.suspend_sampler(HOLDS_MANY_UNDRAWN_SAMPLES)
+    down.process.send_signal(signal.SIGTERM)
+    eventually(lambda: down.status("scheduler").pid is None, "the scheduler has stopped")
+    sampler.resume()
+    assert down.process.wait() == 0
+    assert processes_of(down.folder) == []
 
     down.up()
     with down.connect(run="in flight") as queue:

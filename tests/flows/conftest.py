@@ -1,4 +1,4 @@
-"""Nobody waits for an empty inbox here."""
+"""Plants on the real servers; nobody waits for an empty inbox here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import redis
 
 from adaqueue.adapters.ledger.database import Database
 from tests.flows.plant import Plant
+from tests.kept import database, kept_database, kept_database_url  # noqa: F401 - pytest finds them here
 
 
 @pytest.fixture(autouse=True)

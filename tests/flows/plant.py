@@ -34,6 +34,9 @@ class Bell:
     def __init__(self) -> None:
         self.rung: list[tuple[str, list[UUID]]] = []
 
+    def waiting(self, queue: str) -> int:
+        return 0
+
     def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
         batches = [[key] for key in ids] if alone else [list(ids)]
         self.rung += [(queue, batch) for batch in batches]
@@ -74,6 +77,9 @@ class Drawer:
         self.breaks_after: int | None = None
         self.drawn: Counter[tuple[UUID, int]] = Counter()
         self.drawn_in_vain: set[tuple[UUID, int]] = set()
+
+    def works(self) -> bool:
+        return True
 
     def draw(self, units: Sequence[Unit]) -> Iterator[list[Sample]]:
         self.drawn_in_vain |= self._committed() & {(unit.query_id, unit.number) for unit in units}

@@ -12,8 +12,9 @@ from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.replay_engine import ReplayEngine
 from adaqueue.core.records import Sample, Unit
+from adaqueue.errors import UnavailableError
 from adaqueue.flows.answer import answer
-from tests.flows.crashes import FAULTS, Crash
+from tests.flows.crashes import Crash
 from tests.flows.plant import POISON, Drawer, Judge, Plant, cut_off_everywhere, submit
 from tests.scene import Scene, query, recorded
 
@@ -71,6 +72,25 @@ def test_the_best_of_what_was_drawn_is_the_answer(scene: Scene) -> None:
     )
     assert verified == {"three": True, "two": True, "one": False}
     assert desk.work(*(row.id for row in scene.rows("SELECT id FROM allocations"))) == 0
+
+
+def test_a_response_is_committed_before_anything_is_made_of_it(scene: Scene) -> None:
+    desk = Desk(scene)
+    early: list[Sample] = []
+
+    def look(sample: Sample) -> bool:
+        stored = scene.rows(
+            "SELECT 1 FROM samples WHERE query_id = :key AND number = :number",
+            key=sample.query_id,
+            number=sample.number,
+        )
+        if not stored:
+            early.append(sample)
+        return False
+
+    desk.judge.out_of_order = look
+    assert desk.work(*grant(scene, a=2, b=3)) == 2
+    assert early == []
 
 
 def test_recorded_samples_are_answered_with_as_they_were_recorded(database: Database) -> None:
@@ -256,8 +276,13 @@ def stopping(plant: Plant) -> None:
     plant.stopping.set()
 
 
-CASES = [(calm, fault, after) for fault, after in FAULTS] + [
-    (mood, fault, after) for mood in (faulty, stopping) for fault, after in (FAULTS[0], FAULTS[3])
+CASES = [
+    (calm, Crash, False),
+    (calm, Crash, True),
+    (faulty, Crash, True),
+    (faulty, UnavailableError, False),
+    (stopping, Crash, False),
+    (stopping, UnavailableError, True),
 ]
 
 

@@ -153,6 +153,9 @@ def test_an_outage_while_dead_letters_are_written_loses_none(plant: Plant) -> No
 class Deaf:
     """A bell that nobody hears."""
 
+    def waiting(self, queue: str) -> int:
+        return 0
+
     def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
         raise UnavailableError("nobody hears")
 

@@ -115,13 +115,16 @@ def test_a_step_that_fails_stops_all_others_and_its_error_is_raised() -> None:
 
 def test_a_step_that_fails_while_all_are_being_stopped_is_not_passed_over_in_silence() -> None:
     stopping, at_its_last_turn = threading.Event(), threading.Event()
+    first: list[threading.Thread] = []
 
     def last_turn() -> int:
         at_its_last_turn.set()
         stopping.wait(60)
+        first[0].join(60)  # its thread ends when the pool is being closed, and not before
         raise ZeroDivisionError
 
     def stop() -> int:
+        first.append(threading.current_thread())
         at_its_last_turn.wait(60)
         stopping.set()
         return 1

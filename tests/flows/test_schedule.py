@@ -138,6 +138,9 @@ def test_who_loses_the_lease_while_it_thinks_writes_nothing_and_rings_for_nobody
 class Deaf:
     """A bell that nobody hears."""
 
+    def waiting(self, queue: str) -> int:
+        return 0
+
     def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
         raise UnavailableError("nobody hears")
 

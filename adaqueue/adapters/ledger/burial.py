@@ -36,6 +36,7 @@ def bury(conn: Connection, rows: Sequence[Row[Any]], reason: str) -> None:
         conn,
         [
             {
+                "id": row.id,
                 "run_id": row.run_id,
                 "external_id": row.external_id,
                 "content": row.content,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from sqlalchemy import Connection
 
@@ -39,7 +39,11 @@ class PostgresIngestLedger:
     def bury(self, refusals: Sequence[Refusal]) -> None:
         """Commits dead letters, see `IngestLedger`."""
         with self._database.begin() as conn:
-            dead_letters.bury(conn, [_dead_letter(refusal) for refusal in refusals])
+            known = queries.contents_by_key(conn, [r.arrival.id for r in refusals if r.arrival])
+            letters = [_dead_letter(refusal) for refusal in refusals]
+            unread = [letter for letter in letters if letter["content"] is None]
+            lost = [x for x in letters if x["content"] and known.get(x["id"]) != x["content"]]
+            dead_letters.bury(conn, unread + lost)
 
 
 def _sift(arrivals: Sequence[Arrival], known: Mapping[UUID, Run]) -> tuple[list[Arrival], list[Refusal]]:
@@ -114,6 +118,7 @@ def _storable(text: str) -> str:
 def _dead_letter(refusal: Refusal) -> dict[str, Any]:
     arrival = refusal.arrival
     return {
+        "id": arrival.id if arrival else uuid5(NAMESPACE_OID, _storable(refusal.payload)),
         "run_id": arrival.run_id if arrival else None,
         "external_id": arrival.query.id if arrival else None,
         "content": bytes.fromhex(arrival.query.content_hash()) if arrival else None,

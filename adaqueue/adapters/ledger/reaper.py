@@ -7,7 +7,7 @@ from uuid import UUID
 
 from adaqueue.adapters.ledger.burial import bury_or_retry
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.sql import allocations, attempts, queries, samples
+from adaqueue.adapters.sql import allocations, attempts, queries, samples, workers
 
 FEATURES_QUEUE = "features"
 
@@ -63,6 +63,8 @@ class PostgresReaperLedger:
             for row in allocations.to_ring(conn, self._ring_seconds):
                 due[row.engine, row.failures > 0].append(row.id)
             again, given_up = queries.stalled_features(conn, self._ring_seconds, self._most_failures)
+            if not workers.is_heard(conn, FEATURES_QUEUE, self._worker_seconds):
+                given_up += queries.waiting_for_features(conn, self._ring_seconds * self._most_failures)
             queries.to_window(conn, given_up)
         for query_id, tried in again.items():
             due[FEATURES_QUEUE, tried > 0].append(query_id)

@@ -101,6 +101,19 @@ def hand_back(conn: Connection, ids: Sequence[UUID]) -> None:
     )
 
 
+def hand_back_of(conn: Connection, worker_id: UUID) -> dict[UUID, int]:
+    """Hands back whatever a worker holds; returns the attempts that end with it, by allocation."""
+    held = (
+        select(TABLE.c.id, TABLE.c.attempt)
+        .where(TABLE.c.state == "running", TABLE.c.worker_id == worker_id)
+        .order_by(TABLE.c.id)
+        .with_for_update()
+    )
+    tries = {row.id: row.attempt for row in conn.execute(held)}
+    hand_back(conn, list(tries))
+    return tries
+
+
 def lock_orphaned(conn: Connection, worker_seconds: float, most: int = 1_000) -> list[Row[Any]]:
     """Locks and returns running allocations whose worker stopped or was not heard of for so long."""
     alive = select(WorkerRow.id).where(

@@ -7,12 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql import insert
-from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.tables import DeadLetterRow
 
 
 def bury(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Keeps (run_id, external_id, content, payload, reason) of what could not be carried out."""
+    """Keeps (id, run_id, external_id, content, payload, reason) of what could not be carried out, once."""
     if rows:
-        conn.execute(insert(DeadLetterRow), [{"id": uuid7(), **row} for row in rows])
+        conn.execute(insert(DeadLetterRow).on_conflict_do_nothing(), rows)

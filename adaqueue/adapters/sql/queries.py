@@ -31,6 +31,12 @@ def contents(conn: Connection, run_id: UUID, external_ids: Sequence[str]) -> dic
     return {row.external_id: row.content for row in conn.execute(statement)}
 
 
+def contents_by_key(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """Returns the content digest of those internal keys that are queries of the ledger."""
+    rows = conn.execute(select(QueryRow.id, QueryRow.content).where(QueryRow.id.in_(ids)))
+    return {row.id: row.content for row in rows}
+
+
 def begin_features(conn: Connection, ids: Sequence[UUID]) -> list[UUID]:
     """Counts an attempt at the features of those that wait for them; returns their keys."""
     statement = (
@@ -72,6 +78,17 @@ def stalled_features(
     rows = list(conn.execute(statement))
     again = {row.id: row.features_attempts for row in rows if row.features_attempts < most_attempts}
     return again, [row.id for row in rows if row.features_attempts >= most_attempts]
+
+
+def waiting_for_features(conn: Connection, seconds: float, most: int = 1_000) -> list[UUID]:
+    """Returns queries that came so many seconds ago and still wait for features."""
+    statement = (
+        select(QueryRow.id)
+        .where(QueryRow.state == "features", QueryRow.created_at <= ago(seconds))
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    return list(conn.execute(statement).scalars())
 
 
 def due_run(conn: Connection, window_queries: int, window_seconds: float) -> UUID | None:

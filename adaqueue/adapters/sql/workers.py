@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from adaqueue.adapters.sql.clock import ago
 from adaqueue.adapters.tables import WorkerRow
 
 
@@ -35,3 +36,11 @@ def kinds_since(conn: Connection, start: datetime.datetime) -> set[str]:
     """Returns the kinds of workers that started since `start` and have not stopped."""
     statement = select(WorkerRow.kind).where(WorkerRow.started_at >= start, WorkerRow.stopped_at.is_(None))
     return set(conn.execute(statement).scalars())
+
+
+def is_heard(conn: Connection, kind: str, seconds: float) -> bool:
+    """Whether some worker of a kind was heard of within so many seconds."""
+    statement = select(WorkerRow.id).where(
+        WorkerRow.kind == kind, WorkerRow.heartbeat_at > ago(seconds), WorkerRow.stopped_at.is_(None)
+    )
+    return conn.execute(statement.limit(1)).first() is not None
