@@ -114,7 +114,7 @@ class Scene:
     def worker(self, kind: str = "sampler") -> UUID:
         worker = uuid7()
         with self.database.begin() as conn:
-            workers.register(conn, worker, kind, "host", 1)
+            workers.register(conn, worker, workers.Worker(kind, "host", 1))
         return worker
 
     def beat(self, worker: UUID) -> None:

@@ -24,11 +24,18 @@ class Heartbeat:
         database: the ledger's Postgres.
         kind: of the worker, such as `sampler`.
         seconds: between two beats.
+        serves: engine and decoder of a sampler.
     """
 
-    def __init__(self, database: Database, kind: str, seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        kind: str,
+        seconds: float,
+        serves: tuple[str | None, str | None] = (None, None),
+    ) -> None:
         self._database = database
-        self._kind = kind
+        self._worker = workers.Worker(kind, socket.gethostname(), os.getpid(), *serves)
         self._seconds = seconds
         self._lock = Lock()
         self._stopping = Event()
@@ -71,7 +78,7 @@ class Heartbeat:
     def _register(self) -> None:
         worker_id = uuid7()
         with self._database.begin() as conn:
-            workers.register(conn, worker_id, self._kind, socket.gethostname(), os.getpid())
+            workers.register(conn, worker_id, self._worker)
         with self._lock:
             self._worker_id = worker_id
 

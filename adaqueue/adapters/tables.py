@@ -284,11 +284,13 @@ class DeadLetterRow(Base):
 
 
 class WorkerRow(Base):
-    """A process that takes work, and when it was last heard of."""
+    """A process that takes work, and when it was last heard of; engine and decoder: what a sampler serves."""
 
     __tablename__ = "workers"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     kind: Mapped[str]
+    engine: Mapped[str | None]
+    decoder: Mapped[str | None]
     host: Mapped[str]
     pid: Mapped[int]
     started_at: Mapped[datetime.datetime] = now()

@@ -108,7 +108,7 @@ def _answer(
             with starting(console) as on_progress:
                 own = wiring.own_system(settings, on_progress, keep=keep, keep_unfinished=True)
                 check = stack.enter_context(own)
-        chosen = {**given, "data_folder": settings.data_folder, "engine": settings.engine}
+        chosen = {**given, "data_folder": settings.data_folder}
         queue = stack.enter_context(AdaQueue.connect(run=name, config=config, **chosen))
         rows, receipts = _give(queue, rows, console, check)
         outcomes = {line: _outcome(receipt) for line, receipt in receipts.items()}

@@ -24,9 +24,9 @@ def schedule_once(ledger: WindowLedger, predictor: Predictor, doorbell: Doorbell
     Raises:
         LeaseLostError: another scheduler took over; nothing was written.
     """
-    epoch = ledger.acquire()
-    window = ledger.next_window() if epoch is not None else None
-    if epoch is None or window is None:
+    window = ledger.next_window()
+    epoch = ledger.acquire() if window is not None else None
+    if window is None or epoch is None:
         return 0
     predictions = predictor.predict(window.run, window.queries)
     allocations = allocate_window(window, predictions)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from adaqueue.adapters.data_folder import holder_of
 from adaqueue.adapters.servers import EmbeddedServers
 from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.settings import PREFIX, Settings
 
-FACTS = "system.json"
+READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,11 @@ def addresses(settings: Settings) -> Addresses:
     return Addresses(redis_url, broker, settings.database_url.get_secret_value())
 
 
-def facts(settings: Settings) -> dict[str, str]:
-    """Returns what the system that is up in the data folder serves: its engine and its model.
+def check_up(settings: Settings) -> None:
+    """Refuses a data folder in which no system is up, or none that is ready.
 
     Raises:
-        UnavailableError: no system is up there.
+        UnavailableError: says what to do.
     """
     folder = settings.data_folder.expanduser().resolve()
     if holder_of(folder) is None:
@@ -71,20 +69,8 @@ def facts(settings: Settings) -> dict[str, str]:
             f"no system is up in {folder}: start one with `adaqueue up`, "
             f"or set {PREFIX}REDIS_URL and {PREFIX}DATABASE_URL"
         )
-    try:
-        said: dict[str, str] = json.loads((folder / FACTS).read_text())
-    except FileNotFoundError:
-        raise UnavailableError(
-            f"the system in {folder} is starting or stopping: try again in a moment"
-        ) from None
-    return said
-
-
-def write_facts(folder: Path, settings: Settings) -> None:
-    """Says to clients that the system is ready, and what it serves."""
-    new = folder / f"{FACTS}.new"
-    new.write_text(json.dumps({"engine": settings.engine, "model": settings.model}))
-    new.replace(folder / FACTS)
+    if not (folder / READY).exists():
+        raise UnavailableError(f"the system in {folder} is starting or stopping: try again in a moment")
 
 
 def _broker(redis_url: str) -> str:

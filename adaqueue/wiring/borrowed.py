@@ -16,7 +16,7 @@ from adaqueue.adapters.data_folder import holder_of
 from adaqueue.adapters.processes import log_tail
 from adaqueue.errors import UnavailableError
 from adaqueue.settings import PREFIX, Settings
-from adaqueue.wiring.addresses import facts
+from adaqueue.wiring.addresses import check_up
 from adaqueue.wiring.system import READY_SECONDS, discard, environment, take_down
 
 STOPPING_SECONDS = 60.0
@@ -98,7 +98,7 @@ def _wait_ready(
         if child.poll() is not None:
             raise UnavailableError(f"the system does not start:\n{log()}")
         try:
-            facts(settings)
+            check_up(settings)
             return
         except UnavailableError:
             on_progress((log().strip().splitlines() or ["starting"])[-1])

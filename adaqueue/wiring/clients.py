@@ -13,10 +13,14 @@ from adaqueue.adapters.inbox import ADMIT_BATCH, RedisInbox, connect
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
 from adaqueue.adapters.ledger.results import PostgresResults
+from adaqueue.adapters.ledger.workers import PostgresWorkers
 from adaqueue.core.records import Run
-from adaqueue.errors import SettingsError
+from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.settings import Settings, load_settings
-from adaqueue.wiring.addresses import addresses, facts, has_own_servers
+from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
+
+# a sampler that is being started again is missed for less
+SAMPLER_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -62,22 +66,18 @@ class ClientServices:
 def client_services(config: Path | None, given: Mapping[str, Any]) -> ClientServices:
     """Returns what a client needs.
 
-    Engine and model are those of the system that is up in the data folder, unless given.
+    Engine and model are those that a sampler serves, unless given.
 
     Raises:
-        SettingsError: a setting is unknown or out of range, or the system serves another engine.
-        UnavailableError: no system is up in the data folder, and no URLs are set.
+        SettingsError: a setting is unknown or out of range, or no sampler serves the engine or model.
+        UnavailableError: no system is up, or the servers cannot be reached.
     """
     settings = load_settings(config, **given)
     if has_own_servers(settings):
-        served = facts(settings)
-        settings = load_settings(config, **{**served, **given})
-        if settings.engine == "transformers" and served["engine"] != "transformers":
-            raise SettingsError(
-                f"engine: 'transformers': the system in {settings.data_folder} serves {served['engine']} only"
-            )
+        check_up(settings)
     where = addresses(settings)
     database = Database(where.database_url)
+    settings = _as_served(PostgresWorkers(database), config, given)
     return ClientServices(
         settings=settings,
         inbox=RedisInbox(connect(where.redis_url), capacity=settings.inbox_capacity),
@@ -85,3 +85,18 @@ def client_services(config: Path | None, given: Mapping[str, Any]) -> ClientServ
         results=PostgresResults(database),
         database=database,
     )
+
+
+def _as_served(workers: PostgresWorkers, config: Path | None, given: Mapping[str, Any]) -> Settings:
+    """Returns settings for what a sampler serves; any sampler serves `replay` too."""
+    served = workers.served(SAMPLER_SECONDS)
+    if served is None:
+        raise UnavailableError("no sampler is up on these servers: start one with `adaqueue up`")
+    engine, model = served
+    chosen = {name: value for name, value in given.items() if value is not None}
+    settings = load_settings(config, **{"engine": engine, "model": model, **chosen})
+    if settings.engine not in (engine, "replay"):
+        raise SettingsError(f"engine: {settings.engine!r}: the samplers that are up serve {engine}")
+    if settings.engine == engine == "transformers" and settings.model != model:
+        raise SettingsError(f"model: {settings.model!r}: the samplers that are up serve {model}")
+    return settings

@@ -101,7 +101,8 @@ def run_sampler() -> None:
     settings, database = _start()
     stopping = Event()
     engines = _engines(settings, stopping)
-    heartbeat = Heartbeat(database, "sampler", settings.heartbeat_seconds)
+    serves = (settings.engine, settings.model)
+    heartbeat = Heartbeat(database, "sampler", settings.heartbeat_seconds, serves)
     app = make_app(addresses(settings).broker_url)
     for name, engine in engines.items():
         ledger = PostgresSamplingLedger(

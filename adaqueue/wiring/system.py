@@ -19,9 +19,10 @@ from adaqueue.adapters.system_status import SystemStatus, TakenDown, read_status
 from adaqueue.adapters.system_status import take_down as take_down_folder
 from adaqueue.errors import UnavailableError
 from adaqueue.settings import PREFIX, Settings
-from adaqueue.wiring.addresses import FACTS, Addresses, addresses, has_own_servers, write_facts
+from adaqueue.wiring.addresses import READY, Addresses, addresses, has_own_servers
 
-READY_SECONDS = 180.0
+# a large model loads, or comes from the hub, for long; what crashes is noticed at once
+READY_SECONDS = 3_600.0
 WORKER_GRACE_SECONDS = 30.0
 
 
@@ -50,7 +51,7 @@ def up(settings: Settings, manners: Manners) -> None:
     if manners.parent_pid is not None:
         stop_with_parent(manners.parent_pid)
     with hold(settings.data_folder) as held, Supervisor(held.folder) as supervisor:
-        (held.folder / FACTS).unlink(missing_ok=True)
+        (held.folder / READY).unlink(missing_ok=True)
         if has_own_servers(settings):
             manners.on_progress("starting Postgres and Redis")
             servers = EmbeddedServers(held.folder)
@@ -58,11 +59,11 @@ def up(settings: Settings, manners: Manners) -> None:
                 supervisor.start(spec)
             servers.wait_ready(supervisor)
         _start_workers(settings, held.folder, supervisor, manners)
-        write_facts(held.folder, settings)
+        (held.folder / READY).touch()
         manners.on_ready()
         supervisor.watch()
         # who comes now must not take it for a system that serves
-        (held.folder / FACTS).unlink(missing_ok=True)
+        (held.folder / READY).unlink(missing_ok=True)
 
 
 def is_up(settings: Settings) -> bool:

@@ -92,6 +92,8 @@ def upgrade() -> None:
         "workers",
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("engine", sa.Text(), nullable=True),
+        sa.Column("decoder", sa.Text(), nullable=True),
         sa.Column("host", sa.Text(), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
         sa.Column(

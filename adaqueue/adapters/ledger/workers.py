@@ -23,6 +23,11 @@ class PostgresWorkers:
         with self._database.begin() as conn:
             return workers.now(conn)
 
+    def served(self, seconds: float) -> tuple[str | None, str | None] | None:
+        """Returns engine and decoder of the newest sampler heard of within so many seconds."""
+        with self._database.begin() as conn:
+            return workers.served(conn, seconds)
+
     def kinds_since(self, start: datetime.datetime) -> set[str]:
         """Returns the kinds of workers that reported since `start` and have not stopped."""
         with self._database.begin() as conn:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection, func, select, update
@@ -12,9 +13,41 @@ from adaqueue.adapters.sql.clock import ago
 from adaqueue.adapters.tables import WorkerRow
 
 
-def register(conn: Connection, worker_id: UUID, kind: str, host: str, pid: int) -> None:
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A process that takes work.
+
+    Attributes:
+        kind: scheduler, features or sampler.
+        host: where it runs.
+        pid: its process there.
+        engine: which engine a sampler serves, beside `replay`.
+        decoder: name of the model that a sampler draws from.
+    """
+
+    kind: str
+    host: str
+    pid: int
+    engine: str | None = None
+    decoder: str | None = None
+
+
+def register(conn: Connection, worker_id: UUID, worker: Worker) -> None:
     """Enters a worker."""
-    conn.execute(insert(WorkerRow), {"id": worker_id, "kind": kind, "host": host, "pid": pid})
+    conn.execute(insert(WorkerRow), {"id": worker_id, **asdict(worker)})
+
+
+def served(conn: Connection, seconds: float) -> tuple[str | None, str | None] | None:
+    """Returns (engine, decoder) of the newest sampler heard of within so many seconds; None if none was."""
+    statement = (
+        select(WorkerRow.engine, WorkerRow.decoder)
+        .where(WorkerRow.kind == "sampler", WorkerRow.heartbeat_at > ago(seconds))
+        .where(WorkerRow.stopped_at.is_(None))
+        .order_by(WorkerRow.started_at.desc())
+        .limit(1)
+    )
+    row = conn.execute(statement).one_or_none()
+    return None if row is None else (row.engine, row.decoder)
 
 
 def beat(conn: Connection, worker_id: UUID) -> None:
