@@ -6,24 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
+from adaqueue.core.arrivals import Arrival, Entry, Refusal
 from adaqueue.core.query import Message
 from adaqueue.core.records import (
     Allocation,
-    Arrival,
     Claim,
     Closing,
-    Entry,
-    FeatureSpec,
     Prediction,
-    Refusal,
-    Run,
     Sample,
-    Sampling,
     Unit,
     Verdict,
     Waiting,
     Window,
 )
+from adaqueue.core.specs import FeatureSpec, Run, Sampling
 
 
 class Inbox(Protocol):

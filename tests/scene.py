@@ -17,21 +17,11 @@ from adaqueue.adapters.ledger.results import PostgresResults
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
 from adaqueue.adapters.ledger.windows import PostgresWindowLedger
 from adaqueue.adapters.sql import workers
+from adaqueue.core.arrivals import Arrival
 from adaqueue.core.query import Query
 from adaqueue.core.recording import RecordedSample, Recording
-from adaqueue.core.records import (
-    Allocation,
-    Answer,
-    Arrival,
-    Claim,
-    Closing,
-    Prediction,
-    Run,
-    Sample,
-    Sampling,
-    Verdict,
-    Window,
-)
+from adaqueue.core.records import Allocation, Answer, Claim, Closing, Prediction, Sample, Verdict, Window
+from adaqueue.core.specs import Run, Sampling
 
 SAMPLING = Sampling("m", 0.7, 8)
 PRIOR = Prediction(1.0, 1.0, "prior", "no probe")

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import redis
 
-from adaqueue.core.records import Arrival, Entry
+from adaqueue.core.arrivals import Arrival, Entry
 from adaqueue.errors import UnavailableError
 
 STREAM = "adaqueue:inbox"

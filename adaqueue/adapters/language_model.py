@@ -12,7 +12,7 @@ from jinja2 import TemplateError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from adaqueue.core.query import Message
-from adaqueue.core.records import digest
+from adaqueue.core.specs import digest
 from adaqueue.errors import EngineError
 
 

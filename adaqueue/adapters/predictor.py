@@ -10,7 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from adaqueue.adapters.probe_registry import ProbeRegistry, RegisteredProbe
-from adaqueue.core.records import Prediction, Run, Sampling, Waiting
+from adaqueue.core.records import Prediction, Waiting
+from adaqueue.core.specs import Run, Sampling
 from adaqueue.errors import FingerprintError
 
 log = logging.getLogger(__name__)

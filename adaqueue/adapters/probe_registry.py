@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import probes
-from adaqueue.core.records import FeatureSpec, Sampling
+from adaqueue.core.specs import FeatureSpec, Sampling
 
 
 class ProbeModel(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from adaqueue.core.records import Sample, Sampling, Unit
+from adaqueue.core.records import Sample, Unit
+from adaqueue.core.specs import Sampling
 from adaqueue.errors import EngineError
 
 

@@ -33,6 +33,9 @@ NAMING = {
 }
 
 
+CHAMPION = text("state = 'champion'")
+
+
 class Base(DeclarativeBase):
     """Base of all tables; times are the database's own clock."""
 
@@ -148,13 +151,7 @@ class ProbeRow(Base):
     created_at: Mapped[datetime.datetime] = now()
     __table_args__ = (
         CheckConstraint("state IN ('champion', 'challenger', 'retired')", name="state"),
-        Index(
-            "uq_probes_champion",
-            "decoder",
-            "domain",
-            unique=True,
-            postgresql_where=text("state = 'champion'"),
-        ),
+        Index("uq_probes_champion", "decoder", "domain", unique=True, postgresql_where=CHAMPION),
     )
 
 
@@ -284,7 +281,7 @@ class DeadLetterRow(Base):
 
 
 class WorkerRow(Base):
-    """A process that takes work, and when it was last heard of; engine and decoder: what a sampler serves."""
+    """A process that takes work, when it was last heard of, and what it serves if it is a sampler."""
 
     __tablename__ = "workers"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

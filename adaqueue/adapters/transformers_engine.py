@@ -21,7 +21,8 @@ from transformers import (
 from transformers.cache_utils import DynamicLayer
 
 from adaqueue.adapters.language_model import LanguageModel
-from adaqueue.core.records import Sample, Sampling, Unit
+from adaqueue.core.records import Sample, Unit
+from adaqueue.core.specs import Sampling
 from adaqueue.errors import EngineError
 
 log = logging.getLogger(__name__)

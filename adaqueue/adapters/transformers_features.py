@@ -9,7 +9,7 @@ import torch
 
 from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.core.query import Message
-from adaqueue.core.records import FeatureSpec
+from adaqueue.core.specs import FeatureSpec
 from adaqueue.errors import EngineError
 
 BATCH = 64

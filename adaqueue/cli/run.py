@@ -29,7 +29,7 @@ from adaqueue.cli.progress import answer_all, starting, still_up
 from adaqueue.client import AdaQueue
 from adaqueue.client.receipts import Receipt
 from adaqueue.core.query import Query
-from adaqueue.core.records import digest
+from adaqueue.core.specs import digest
 from adaqueue.errors import AdaQueueError, BadQueryError, ConflictError, QueryFailedError
 
 INCOMPLETE = 3

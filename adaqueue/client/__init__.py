@@ -16,8 +16,10 @@ from uuid_utils.compat import uuid7
 
 from adaqueue import wiring
 from adaqueue.client.receipts import Poller, Receipt
+from adaqueue.core.arrivals import Arrival
 from adaqueue.core.query import Query
-from adaqueue.core.records import Answer, Arrival, Drawn, Run
+from adaqueue.core.records import Answer, Drawn
+from adaqueue.core.specs import Run
 from adaqueue.errors import (
     BadQueryError,
     ConflictError,

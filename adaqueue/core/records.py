@@ -3,148 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 from uuid import UUID
 
 from adaqueue.core.query import Message, Query
 from adaqueue.core.recording import Recording
+from adaqueue.core.specs import Run
 
 ABSTENTION = "I don't know"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One producer's stream of queries under one policy and one account.
-
-    Attributes:
-        id: internal key.
-        name: unique among a tenant's open runs.
-        engine: `transformers` or `replay`: the sample queue that serves the run.
-        decoder: name of the model that draws.
-        policy: `uniform` or `window`.
-        average_budget: samples a query on average, B.
-        b_max: largest budget considered for one query.
-        has_features: whether queries wait for the prompt's hidden state before their window.
-    """
-
-    id: UUID
-    name: str
-    engine: str
-    decoder: str
-    policy: str
-    average_budget: float
-    b_max: int
-    has_features: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What lies in the inbox, not yet read.
-
-    Attributes:
-        key: the inbox's own name for it.
-        payload: JSON text, as the producer wrote it.
-        deliveries: how often it was given to a consumer, this time included.
-    """
-
-    key: str
-    payload: str
-    deliveries: int
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A query on its way from the inbox into the ledger.
-
-    Attributes:
-        id: internal key, made by the client.
-        run_id: the run that it belongs to.
-        query: the query; its id is set.
-    """
-
-    id: UUID
-    run_id: UUID
-    query: Query
-
-    def to_json(self) -> str:
-        """Returns the arrival as JSON text; `from_json` reads it back."""
-        data = {"id": str(self.id), "run_id": str(self.run_id), "query": self.query.to_json()}
-        return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, text: str) -> Arrival:
-        """Returns the arrival that `to_json` wrote.
-
-        Raises:
-            BadQueryError: the query does not pass the checks at the door.
-            ValueError, KeyError, TypeError: it is no such text at all.
-        """
-        data = json.loads(text)
-        return cls(UUID(data["id"]), UUID(data["run_id"]), Query.from_json(data["query"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An arrival that cannot become a query of the ledger.
-
-    Attributes:
-        payload: what arrived, as JSON text where it is.
-        reason: why not, in words.
-        arrival: the arrival, where it could be read.
-    """
-
-    payload: str
-    reason: str
-    arrival: Arrival | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How an engine draws: everything that changes the distribution of a sample.
-
-    Attributes:
-        model: the decoder's name; its revision and template are part of `FeatureSpec`.
-        temperature: of the softmax; 0 is greedy.
-        max_tokens: generated tokens at most.
-    """
-
-    model: str
-    temperature: float
-    max_tokens: int
-
-    def fingerprint(self) -> str:
-        """Returns a digest that two samplings share only if they draw from the same distribution."""
-        return digest(asdict(self))
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureSpec:
-    """Exactly which vector stands for a prompt.
-
-    Attributes:
-        model: name of the base model.
-        revision: digest of its weights.
-        layer: hidden layer, -1 the last.
-        pooling: which tokens; `last` is the prompt's last token.
-        final_norm: whether the model's final norm is applied.
-        template: digest of the chat template.
-        size: length of the vector.
-    """
-
-    model: str
-    revision: str
-    layer: int
-    pooling: str
-    final_norm: bool
-    template: str
-    size: int
-
-    def fingerprint(self) -> str:
-        """Returns a digest that two specifications share only if their vectors may be mixed."""
-        return digest(asdict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,9 +293,3 @@ def sample_seed(query_id: UUID, number: int) -> int:
     """Returns the engine's seed for one sample, in [0, 2**63): a hash, so that none repeats for a query."""
     data = query_id.bytes + number.to_bytes(4, "big")
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
-
-
-def digest(data: Mapping[str, Any]) -> str:
-    """Returns 16 hexadecimal digits of the SHA-256 of plain data."""
-    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

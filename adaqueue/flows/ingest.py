@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from uuid import UUID
 
-from adaqueue.core.records import Arrival, Entry, Refusal
+from adaqueue.core.arrivals import Arrival, Entry, Refusal
 from adaqueue.errors import AdaQueueError, LedgerRefusedError, UnavailableError
 from adaqueue.ports import Doorbell, Inbox, IngestLedger
 

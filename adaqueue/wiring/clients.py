@@ -14,7 +14,7 @@ from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
 from adaqueue.adapters.ledger.results import PostgresResults
 from adaqueue.adapters.ledger.workers import PostgresWorkers
-from adaqueue.core.records import Run
+from adaqueue.core.specs import Run
 from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.addresses import addresses, check_up, has_own_servers

@@ -27,7 +27,7 @@ from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.predictor import ProbePredictor
 from adaqueue.adapters.probe_registry import ProbeModel, ProbeRegistry
 from adaqueue.adapters.replay_engine import ReplayEngine
-from adaqueue.core.records import Sampling
+from adaqueue.core.specs import Sampling
 from adaqueue.demo import MAX_TOKENS, MODEL_NAME
 from adaqueue.demo.queries import model_path
 from adaqueue.errors import EngineError, UnavailableError

@@ -7,7 +7,7 @@ import logging
 from adaqueue.adapters.probe import fit
 from adaqueue.adapters.probe_registry import ProbeRegistry
 from adaqueue.core.query import Query
-from adaqueue.core.records import Sampling
+from adaqueue.core.specs import Sampling
 from adaqueue.demo import MAX_TOKENS, MODEL_NAME, TEMPERATURE
 from adaqueue.demo.outcomes import recorded_outcomes
 from adaqueue.errors import FingerprintError

@@ -1,3 +1,5 @@
 """Tests of adapters share one database, emptied before each."""
 
-from tests.kept import database, kept_database, kept_database_url  # noqa: F401 - pytest finds them here
+from tests import kept
+
+kept_database_url, kept_database, database = kept.kept_database_url, kept.kept_database, kept.database

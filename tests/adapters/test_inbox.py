@@ -15,7 +15,7 @@ import redis
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.inbox import CLAIM_AFTER_SECONDS, GROUP, STREAM, Admission, RedisInbox, connect
-from adaqueue.core.records import Arrival, Entry
+from adaqueue.core.arrivals import Arrival, Entry
 from adaqueue.errors import UnavailableError
 from tests.scene import query
 

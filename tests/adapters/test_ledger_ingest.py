@@ -13,9 +13,10 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
+from adaqueue.core.arrivals import Arrival, Refusal
 from adaqueue.core.query import Query
 from adaqueue.core.recording import RecordedSample, Recording
-from adaqueue.core.records import Arrival, Refusal, Run
+from adaqueue.core.specs import Run
 from adaqueue.errors import LedgerRefusedError, SettingsError, UnavailableError
 from tests.scene import Scene, query, recorded
 

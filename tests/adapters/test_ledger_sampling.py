@@ -12,7 +12,8 @@ from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
-from adaqueue.core.records import Arrival, Claim, sample_seed
+from adaqueue.core.arrivals import Arrival
+from adaqueue.core.records import Claim, sample_seed
 from tests.scene import SAMPLING, Scene, by_id, closing, query, recorded, samples, verdict
 
 TABLES = ("queries", "allocations", "samples", "verdicts", "answers", "accounts", "dead_letters")

@@ -17,7 +17,8 @@ from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.predictor import ProbePredictor
 from adaqueue.adapters.probe import MlpProbe, from_file
 from adaqueue.adapters.probe_registry import ProbeRegistry
-from adaqueue.core.records import FeatureSpec, Prediction, Run, Sampling, Waiting
+from adaqueue.core.records import Prediction, Waiting
+from adaqueue.core.specs import FeatureSpec, Run, Sampling
 from adaqueue.errors import FingerprintError
 
 SIZE = 5

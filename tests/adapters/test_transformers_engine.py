@@ -8,7 +8,8 @@ import pytest
 
 from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.adapters.transformers_engine import TransformersEngine
-from adaqueue.core.records import Sampling, Unit, sample_seed
+from adaqueue.core.records import Unit, sample_seed
+from adaqueue.core.specs import Sampling
 from adaqueue.demo.queries import demo_queries, model_path
 
 

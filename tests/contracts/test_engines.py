@@ -16,7 +16,8 @@ from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.adapters.replay_engine import ReplayEngine
 from adaqueue.adapters.transformers_engine import SeededChoice, TransformersEngine
 from adaqueue.core.recording import RecordedSample, Recording
-from adaqueue.core.records import Sample, Sampling, Unit, sample_seed
+from adaqueue.core.records import Sample, Unit, sample_seed
+from adaqueue.core.specs import Sampling
 from adaqueue.demo.queries import model_path
 from adaqueue.errors import EngineError
 from adaqueue.ports import Engine

@@ -11,19 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adaqueue.core.arrivals import Arrival
 from adaqueue.core.query import Query
 from adaqueue.core.recording import RecordedSample, Recording
-from adaqueue.core.records import (
-    Answer,
-    Arrival,
-    Claim,
-    FeatureSpec,
-    Prediction,
-    Sample,
-    Sampling,
-    digest,
-    sample_seed,
-)
+from adaqueue.core.records import Answer, Claim, Prediction, Sample, sample_seed
+from adaqueue.core.specs import FeatureSpec, Sampling, digest
 from adaqueue.errors import BadQueryError
 
 MODEST = settings(max_examples=60, deadline=None)

@@ -8,8 +8,10 @@ import pytest
 import redis
 
 from adaqueue.adapters.ledger.database import Database
+from tests import kept
 from tests.flows.plant import Plant
-from tests.kept import database, kept_database, kept_database_url  # noqa: F401 - pytest finds them here
+
+kept_database_url, kept_database, database = kept.kept_database_url, kept.kept_database, kept.database
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,8 @@ import redis
 from adaqueue.adapters.inbox import CLAIM_AFTER_SECONDS, GROUP, STREAM, RedisInbox
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.core.query import Message, Query
-from adaqueue.core.records import FeatureSpec, Prediction, Run, Sample, Sampling, Unit, Verdict, Waiting
+from adaqueue.core.records import Prediction, Sample, Unit, Verdict, Waiting
+from adaqueue.core.specs import FeatureSpec, Run, Sampling
 from adaqueue.errors import EngineError, UnavailableError, VerifierError
 from adaqueue.flows.answer import answer
 from adaqueue.flows.features import featurize

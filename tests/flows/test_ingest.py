@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from adaqueue.adapters.inbox import STREAM
+from adaqueue.core.arrivals import Arrival, Refusal
 from adaqueue.core.query import Query
-from adaqueue.core.records import Arrival, Refusal
 from adaqueue.errors import UnavailableError
 from adaqueue.flows.ingest import MOST_DELIVERIES, ingest_once, read, ring
 from tests.flows.crashes import FAULTS

@@ -13,7 +13,8 @@ from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.core.policy import POLICIES
-from adaqueue.core.records import Prediction, Run, Waiting, Window
+from adaqueue.core.records import Prediction, Waiting, Window
+from adaqueue.core.specs import Run
 from adaqueue.errors import LeaseLostError, UnavailableError
 from adaqueue.flows.schedule import allocate_window, schedule_once
 from tests.flows.crashes import FAULTS

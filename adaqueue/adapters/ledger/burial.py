@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from adaqueue.adapters.sql import accounts, allocations, dead_letters, queries, samples
-from adaqueue.core.records import Arrival
+from adaqueue.core.arrivals import Arrival
 
 
 def bury_or_retry(conn: Connection, rows: Sequence[Row[Any]], reason: str, most_failures: int) -> int:

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import dead_letters, queries, runs
-from adaqueue.core.records import Arrival, Refusal, Run
+from adaqueue.core.arrivals import Arrival, Refusal
+from adaqueue.core.specs import Run
 
 
 class PostgresIngestLedger:

@@ -10,7 +10,8 @@ from sqlalchemy import Row, bindparam, text
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import accounts, runs
-from adaqueue.core.records import Answer, Drawn, Result, Run
+from adaqueue.core.records import Answer, Drawn, Result
+from adaqueue.core.specs import Run
 
 CLOSED = text(
     """

@@ -14,7 +14,8 @@ from adaqueue.adapters.ledger.burial import bury_or_retry
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import allocations, answers, attempts, queries, samples, verdicts
 from adaqueue.core.query import Query
-from adaqueue.core.records import Claim, Closing, Sample, Sampling, Verdict
+from adaqueue.core.records import Claim, Closing, Sample, Verdict
+from adaqueue.core.specs import Sampling
 
 
 class PostgresSamplingLedger:

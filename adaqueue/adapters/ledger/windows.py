@@ -12,7 +12,8 @@ from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import accounts, allocations, answers, features, leases, queries, runs
-from adaqueue.core.records import ABSTENTION, Allocation, Run, Waiting, Window
+from adaqueue.core.records import ABSTENTION, Allocation, Waiting, Window
+from adaqueue.core.specs import Run
 from adaqueue.errors import LeaseLostError
 
 LEASE = "windows"

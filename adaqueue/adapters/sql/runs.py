@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from adaqueue.adapters.tables import RunRow
-from adaqueue.core.records import Run
+from adaqueue.core.specs import Run
 
 TABLE = RunRow.__table__
 DEFAULT_TENANT = "default"
