@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, Queue
@@ -35,6 +36,8 @@ def hear(queue):
         say(queue, *ids)
         if len(ids) == 3:
             raise ValueError("three are too many")
+        if len(ids) == 4:
+            os.read(0, 1)  # until it is told to go on
         return len(ids)
     return work
 
@@ -62,8 +65,13 @@ class Worker:
     """A worker process and what it says."""
 
     def __init__(self, broker_url: str) -> None:
-        command = [sys.executable, "-c", WORKER, broker_url]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, broker_url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
         self._lines: Queue[str] = Queue()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
@@ -83,10 +91,17 @@ class Worker:
                 return bool(self.line(3.0))
         return False
 
+    def go_on(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(".")
+        self.process.stdin.flush()
+
     def end(self, number: int) -> int:
         self.process.send_signal(number)
         code = self.process.wait(60)
         self._thread.join()
+        assert self.process.stdin is not None
+        self.process.stdin.close()
         return code
 
     def _read(self) -> None:
@@ -137,6 +152,21 @@ def test_a_worker_hears_ids_of_its_queues_survives_faults_keeps_no_results_and_e
     assert said[-1] == "stopping"
     names: Any = redis_client.keys("*")
     assert [name for name in names if not name.startswith(PREFIX) or "celery-task-meta" in name] == []
+
+
+def test_a_worker_whose_connection_breaks_while_it_works_hears_again(
+    bell: CeleryDoorbell, worker: Worker, redis_client: redis.Redis
+) -> None:
+    four, two, one = keys(4), keys(2), keys(1)
+    bell.ring("features", four)
+    assert worker.heard() == ("features", four)
+    bell.ring("features", two)
+    while waiting(redis_client, "features"):  # the next message is fetched ahead, not yet acknowledged
+        time.sleep(0.01)
+    redis_client.client_kill_filter(_type="normal", skipme=True)
+    worker.go_on()
+    assert worker.heard() == ("features", two)
+    assert worker.hears(lambda: bell.ring("features", one))
 
 
 def test_a_worker_takes_json_alone(
