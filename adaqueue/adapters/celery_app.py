@@ -99,10 +99,13 @@ def serve(app: Celery, name: str, queues: Sequence[str], on_stop: Callable[[], A
     """
     from celery.signals import worker_shutting_down
 
+    from adaqueue.adapters.celery_acknowledgement import AcknowledgesAgain
+
     def stopping(**_: object) -> None:
         on_stop()
 
     worker_shutting_down.connect(stopping, weak=False)
+    app.steps["consumer"].add(AcknowledgesAgain)
     app.worker_main(
         [
             "worker",

@@ -60,15 +60,19 @@ def _outputs(folder: Path) -> list[str | Path]:
 
 
 def own_system_of(process: subprocess.Popen[bytes], folder: Path) -> System:
-    """The system that a command started for itself, once it is up."""
+    """The system that a command started for itself, once its ledger can be asked."""
 
     def found() -> list[Path]:
         assert process.poll() is None, "the command ended early"
-        return [
-            path.parent for path in folder.glob("*/system.json") if read_status(path.parent).supervisor_pid
-        ]
+        return [roster.parent for roster in folder.glob("*/processes.json") if _has_workers(roster.parent)]
 
-    return System(eventually(found, "the command's own system is up")[0])
+    return System(eventually(found, "the command's own system has workers")[0])
+
+
+def _has_workers(folder: Path) -> bool:
+    status = read_status(folder)
+    running = {process.name for process in status.processes if process.pid is not None}
+    return status.supervisor_pid is not None and "sampler" in running
 
 
 def wait_for_some_answers(system: System) -> None:
