@@ -216,6 +216,13 @@ def test_each_may_be_rung_for_alone(bell: CeleryDoorbell, redis_client: redis.Re
     ]
 
 
+def test_it_is_known_how_many_rings_nobody_has_heard(bell: CeleryDoorbell) -> None:
+    assert bell.waiting("replay") == 0
+    bell.ring("replay", keys(3), alone=True)
+    bell.ring("features", keys(3))
+    assert (bell.waiting("replay"), bell.waiting("features")) == (3, 1)
+
+
 def test_ringing_for_nothing_sends_nothing(bell: CeleryDoorbell, redis_client: redis.Redis) -> None:
     bell.ring("features", [])
     assert redis_client.keys("*") == []
@@ -230,6 +237,8 @@ def test_a_broker_out_of_reach_is_said_without_waiting_for_it(
     app = make_app(url)
     with pytest.raises(UnavailableError, match="Celery's broker: Error"):
         CeleryDoorbell(app).ring("features", keys(1))
+    with pytest.raises(UnavailableError, match="Celery's broker: Error"):
+        CeleryDoorbell(app).waiting("features")
     assert sum(naps) == 0
     app.close()
 

@@ -178,6 +178,22 @@ def test_a_prompt_that_kills_the_features_worker_goes_on_without_features(featur
     assert featured.features.begin([key]) == {}
 
 
+def test_queries_wait_for_features_as_long_as_somebody_computes_them_and_not_for_ever(
+    featured: Scene,
+) -> None:
+    featured.add(query())
+    worker = featured.worker("features")
+    featured.pass_time(15.0)
+    created = "UPDATE queries SET created_at = created_at - interval '45 seconds' RETURNING 1"
+    featured.rows(created)
+    featured.beat(worker)
+    rung(featured)
+    assert featured.one("SELECT state FROM queries") == "features"
+    featured.pass_time(11.0)
+    rung(featured)
+    assert featured.one("SELECT state FROM queries") == "window"
+
+
 def test_features_that_came_are_rung_for_no_more(featured: Scene) -> None:
     one, two = featured.add(query("a"), query("b"))
     featured.features.begin([one, two])

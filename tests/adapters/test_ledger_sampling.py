@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
@@ -349,3 +350,16 @@ def test_giving_up_nothing_is_harmless(scene: Scene) -> None:
     sampler.finish([], [])
     assert sampler.record([], SAMPLING, []) == set()
     assert scene.one("SELECT count(*) FROM attempts") == 0
+
+
+def test_a_query_that_cannot_be_read_back_is_buried_and_its_batch_goes_on(database: Database) -> None:
+    scene = Scene(database)
+    scene.add(query("a"), query("b"))
+    ids = scene.grant(1, 1)
+    with database.begin() as conn:
+        conn.execute(text("UPDATE queries SET prompt = to_jsonb(''::text) WHERE external_id = 'a'"))
+    (claim,) = scene.sampler().claim(ids)
+    assert claim.query.id == "b"
+    assert scene.rows("SELECT external_id, outcome FROM queries WHERE state = 'closed'") == [
+        ("a", "dead_lettered")
+    ]

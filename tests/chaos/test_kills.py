@@ -27,7 +27,7 @@ RUN = {"average_budget": 12, "b_max": RECORDED}
 HOLDS_CLAIMS_BETWEEN_TRANSACTIONS = """
 SELECT EXISTS (SELECT 1 FROM allocations WHERE state = 'running') AND NOT EXISTS (
     SELECT 1 FROM pg_stat_activity
-    WHERE state = 'idle in transaction' AND state_change < now() - interval '30 milliseconds'
+    WHERE backend_type = 'client backend' AND xact_start < now() - interval '30 milliseconds'
 )
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +155,13 @@ def test_what_cannot_be_drawn_fails_after_everything_else_was_drawn(case: Case) 
     assert reason
 
 
+def test_an_engine_that_is_well_says_so_and_draws_the_same_afterwards(case: Case) -> None:
+    engine, units = case.make(2), case.units(0, 1)
+    before = texts(draw(engine, units))
+    assert engine.works()
+    assert texts(draw(engine, units)) == before
+
+
 def test_an_engine_says_who_draws_and_how(case: Case) -> None:
     engine = case.make(2)
     assert engine.decoder
@@ -270,6 +278,25 @@ def test_messages_that_the_template_refuses_fail_after_everything_else_was_drawn
     drawn, reason = draw_until_it_fails(case.make(2), [refused, *case.units(0)])
     assert set(texts(drawn)) == asked(case.units(0))
     assert reason == "the chat template of tiny refuses the prompt: no system"
+
+
+def test_a_model_that_can_draw_nothing_is_sick_and_says_so(
+    tiny: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(tiny.model, "generate", broken)
+    assert not model_case(tiny).make(2).works()
+
+
+def test_who_is_told_to_stop_gives_the_response_at_hand_up(tiny: LanguageModel) -> None:
+    case, told = model_case(tiny), threading.Event()
+    engine = TransformersEngine(tiny, Sampling("m", 0.7, MAX_TOKENS), 3, told.is_set)
+    responses = engine.draw(case.units(*range(4)))
+    assert len(next(responses)) == 3
+    told.set()
+    assert list(responses) == []
 
 
 @pytest.mark.parametrize("fault", [RuntimeError("CUDA out of memory"), IndexError("index out of range")])

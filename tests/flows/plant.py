@@ -32,11 +32,12 @@ POISON = "poison"
 class Bell:
     """Remembers what was rung for, each batch as a worker would hear it."""
 
-    def __init__(self) -> None:
+    def __init__(self, unheard: int = 0) -> None:
         self.rung: list[tuple[str, list[UUID]]] = []
+        self._unheard = unheard
 
     def waiting(self, queue: str) -> int:
-        return 0
+        return self._unheard
 
     def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
         batches = [[key] for key in ids] if alone else [list(ids)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from threading import Event
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.replay_engine import ReplayEngine
 from adaqueue.core.records import Sample, Unit
-from adaqueue.errors import UnavailableError
+from adaqueue.errors import EngineError, UnavailableError
 from adaqueue.flows.answer import answer
 from tests.flows.crashes import Crash
 from tests.flows.plant import POISON, Drawer, Judge, Plant, cut_off_everywhere, submit
@@ -135,6 +136,46 @@ def test_a_poison_prompt_drags_none_of_its_batch_mates_along(scene: Scene) -> No
     assert reason[0] == "3 attempts failed, the last one: poison was drawn for"
     assert scene.account()["returned"] == 3
     assert desk.ring() == []
+
+
+class Sick(Drawer):
+    """Works until it meets poison, and then no more: only a new process helps."""
+
+    def __init__(self, sick: bool = False) -> None:
+        super().__init__()
+        self.sick = sick
+
+    def works(self) -> bool:
+        return not self.sick
+
+    def draw(self, units: Sequence[Unit]) -> Iterator[list[Sample]]:
+        self.sick = self.sick or any(POISON in unit.messages[0]["content"] for unit in units)
+        if self.sick:
+            raise EngineError("it is sick")
+        return super().draw(units)
+
+
+def test_an_engine_that_can_draw_nothing_at_all_is_no_querys_fault(scene: Scene) -> None:
+    ids = grant(scene, a=1, b=1)
+    desk = Desk(scene, Sick(sick=True))
+    for _ in range(5):
+        with pytest.raises(EngineError, match="it is sick"):
+            desk.work(*ids)
+    assert scene.rows("SELECT DISTINCT state, failures FROM allocations") == [("ready", 0)]
+    assert scene.rows("SELECT DISTINCT outcome FROM attempts") == [("handed_back",)]
+    desk.drawer = Drawer()
+    assert desk.work(*ids) == 2
+
+
+@pytest.mark.xfail(strict=True, reason="handed back uncharged and together, poison meets its mates for ever")
+def test_a_prompt_that_makes_the_engine_sick_ends_as_a_dead_letter_and_harms_no_mate(scene: Scene) -> None:
+    desk = Desk(scene)
+    grant(scene, a=1, poison=1, b=1)
+    for _ in range(12):
+        desk.drawer = Sick()  # the process ended and was started afresh
+        with suppress(EngineError):
+            desk.ring()
+    assert scene.outcomes() == {"a": "answered", "b": "answered", POISON: "dead_lettered"}
 
 
 def test_a_verifier_that_breaks_says_nothing_about_the_sample(scene: Scene) -> None:

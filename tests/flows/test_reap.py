@@ -9,7 +9,7 @@ import pytest
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.errors import UnavailableError
-from adaqueue.flows.reap import reap_once
+from adaqueue.flows.reap import MOST_WAITING, Patience, reap_once
 from tests.flows.crashes import FAULTS, Crash, Fuse
 from tests.flows.plant import Bell, Plant, check_books, cut_off_everywhere, submit
 from tests.scene import Scene, query
@@ -80,6 +80,63 @@ def test_a_bell_that_nobody_hears_keeps_no_other_from_ringing_and_rings_again_la
     bell = Bell()
     assert reap_once(sampling.reaper(), bell) == 2
     assert sorted(queue for queue, _ in bell.rung) == ["features", "transformers"]
+
+
+def test_where_many_rings_lie_unheard_no_more_are_added_until_they_are_heard(scene: Scene) -> None:
+    ids = grant(scene, "a")
+    scene.pass_time(15.0)
+    flooded = Bell(unheard=MOST_WAITING)
+    assert reap_once(scene.reaper(), flooded) == 0
+    assert flooded.rung == []
+    scene.pass_time(15.0)
+    bell = Bell(unheard=MOST_WAITING - 1)
+    assert reap_once(scene.reaper(), bell) == 1
+    assert bell.rung == [("transformers", ids)]
+
+
+class Mute(Bell):
+    """A bell of which nobody can tell how often it rang unheard."""
+
+    def waiting(self, queue: str) -> int:
+        raise UnavailableError("who knows")
+
+
+def test_a_bell_of_which_nothing_can_be_told_is_not_rung(scene: Scene) -> None:
+    grant(scene, "a")
+    scene.pass_time(15.0)
+    mute = Mute()
+    assert reap_once(scene.reaper(), mute) == 0
+    assert mute.rung == []
+
+
+def test_who_may_not_judge_takes_nothing_from_silent_workers_and_still_rings(scene: Scene) -> None:
+    held, left = grant(scene, "a", "b")
+    scene.sampler().claim([held])
+    scene.pass_time(20.0)
+    bell = Bell()
+    assert reap_once(scene.reaper(), bell, may_judge=lambda: False) == 1
+    assert bell.rung == [("transformers", [left])]
+    assert scene.one("SELECT state FROM allocations WHERE id = :id", id=held) == "running"
+    reap_once(scene.reaper(), bell, may_judge=lambda: True)
+    assert scene.one("SELECT state FROM allocations WHERE id = :id", id=held) == "ready"
+
+
+@pytest.mark.parametrize(
+    ("rounds", "judged"),
+    [
+        ([1, 2, 3], [True, True, True]),
+        ([6, 12, 18], [True, True, True]),
+        ([1, 8, 13, 17, 18, 19], [True, False, False, False, True, True]),
+        ([100, 105, 109, 110], [False, False, False, True]),
+        ([7, 14, 16, 22, 24], [False, False, False, False, True]),
+    ],
+)
+def test_after_a_gap_in_its_own_rounds_the_reaper_gives_workers_time_to_report(
+    rounds: list[int], judged: list[bool]
+) -> None:
+    times = iter([0, *rounds])
+    patience = Patience(lambda: next(times), seconds=10.0)
+    assert [patience() for _ in rounds] == judged
 
 
 @pytest.mark.parametrize(("fault", "after"), FAULTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from sqlalchemy import Connection, Row
 
 from adaqueue.adapters.sql import accounts, allocations, dead_letters, queries, samples
 from adaqueue.core.arrivals import Arrival
+from adaqueue.core.query import Query
 
 
 def bury_or_retry(conn: Connection, rows: Sequence[Row[Any]], reason: str, most_failures: int) -> int:
@@ -40,7 +42,7 @@ def bury(conn: Connection, rows: Sequence[Row[Any]], reason: str) -> None:
                 "run_id": row.run_id,
                 "external_id": row.external_id,
                 "content": row.content,
-                "payload": Arrival(row.id, row.run_id, given[row.id]).to_json(),
+                "payload": _payload(row, given.get(row.id)),
                 "reason": reason,
             }
             for row in named
@@ -48,6 +50,13 @@ def bury(conn: Connection, rows: Sequence[Row[Any]], reason: str) -> None:
     )
     queries.close(conn, {row.id: "dead_lettered" for row in named})
     _return_unspent(conn, rows, {row.id: row.run_id for row in named})
+
+
+def _payload(row: Row[Any], query: Query | None) -> str:
+    """The query as it came; what can still be told of one that cannot be read back."""
+    if query is not None:
+        return Arrival(row.id, row.run_id, query).to_json()
+    return json.dumps({"id": str(row.id), "run_id": str(row.run_id), "external_id": row.external_id})
 
 
 def _return_unspent(conn: Connection, rows: Sequence[Row[Any]], run_of: dict[Any, Any]) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
-from adaqueue.adapters.ledger.burial import bury_or_retry
+from adaqueue.adapters.ledger.burial import bury, bury_or_retry
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import allocations, answers, attempts, queries, samples, verdicts
 from adaqueue.core.query import Query
@@ -133,7 +133,14 @@ def _load(conn: Connection, rows: Sequence[Row[Any]]) -> list[Claim]:
     loaded = queries.load(conn, ids)
     drawn = samples.of_queries(conn, ids)
     settled = verdicts.of_queries(conn, ids)
-    return [_claim(row, loaded[row.query_id], drawn[row.query_id], settled[row.query_id]) for row in rows]
+    unreadable = [row for row in rows if row.query_id not in loaded]
+    if unreadable:
+        bury(conn, unreadable, "it cannot be read back from the ledger")
+    return [
+        _claim(row, loaded[row.query_id], drawn[row.query_id], settled[row.query_id])
+        for row in rows
+        if row.query_id in loaded
+    ]
 
 
 def _claim(row: Row[Any], query: Query, drawn: list[Sample], settled: list[Verdict]) -> Claim:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,9 @@ from adaqueue.adapters.sql.clock import ago
 from adaqueue.adapters.tables import QueryRow
 from adaqueue.core.query import Query
 from adaqueue.core.recording import Recording
+from adaqueue.errors import BadQueryError
+
+log = logging.getLogger(__name__)
 
 TABLE = QueryRow.__table__
 
@@ -145,9 +149,14 @@ def close(conn: Connection, outcomes: dict[UUID, str]) -> None:
 
 
 def load(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Query]:
-    """Returns queries as their producers gave them, recordings included."""
-    rows = conn.execute(select(TABLE).where(QueryRow.id.in_(ids)))
-    return {row.id: _query(row) for row in rows}
+    """Returns queries as their producers gave them; one that no longer passes the checks is left out."""
+    found = {}
+    for row in conn.execute(select(TABLE).where(QueryRow.id.in_(ids))):
+        try:
+            found[row.id] = _query(row)
+        except BadQueryError as error:
+            log.error("query %s cannot be read back: %s", row.id, error)
+    return found
 
 
 def identities(conn: Connection, ids: Sequence[UUID]) -> list[Row[Any]]:
