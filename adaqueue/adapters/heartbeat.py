@@ -47,16 +47,17 @@ class Heartbeat:
         with self._lock:
             return self._worker_id
 
-    def renew(self, *, blameless: bool) -> None:
+    def renew(self, *, blameless: bool, stopping: Event | None = None) -> None:
         """Becomes a new worker, as soon as Postgres answers: what the old one still holds goes to others.
 
         For a worker that lost track of its claims, because a fault cut it off before it gave them up.
 
         Args:
             blameless: the fault was the servers', so that no query is charged an attempt for it.
+            stopping: once set, nobody waits for Postgres any more.
         """
         old = self.worker_id()
-        while not self._stopping.is_set():
+        while not (self._stopping.is_set() or (stopping is not None and stopping.is_set())):
             try:
                 self._register()
                 with self._database.begin() as conn:

@@ -109,7 +109,7 @@ def run_sampler() -> None:
             database, heartbeat.worker_id, decoder=engine.decoder, most_failures=settings.most_failures
         )
         work = partial(answer, ledger=ledger, engine=engine, verifier=MathVerifier(), stopping=stopping)
-        add_task(app, name, _guarded(heartbeat, work))
+        add_task(app, name, _guarded(heartbeat, work, stopping))
     _serve(partial(serve, app, "sampler", list(engines), stopping.set), heartbeat)
 
 
@@ -172,7 +172,9 @@ def _load_probe_code() -> None:
     import adaqueue.adapters.probe  # noqa: F401 - the import is the purpose
 
 
-def _guarded(heartbeat: Heartbeat, work: Callable[[list[UUID]], int]) -> Callable[[list[UUID]], int]:
+def _guarded(
+    heartbeat: Heartbeat, work: Callable[[list[UUID]], int], stopping: Event
+) -> Callable[[list[UUID]], int]:
     """Returns `work` with a way out of faults: claims go back to others, a sick engine is started afresh."""
 
     def guarded(ids: list[UUID]) -> int:
@@ -183,10 +185,10 @@ def _guarded(heartbeat: Heartbeat, work: Callable[[list[UUID]], int]) -> Callabl
             os.kill(os.getpid(), signal.SIGTERM)
             raise
         except UnavailableError:
-            heartbeat.renew(blameless=True)
+            heartbeat.renew(blameless=True, stopping=stopping)
             raise
         except Exception:
-            heartbeat.renew(blameless=False)
+            heartbeat.renew(blameless=False, stopping=stopping)
             raise
 
     return guarded
