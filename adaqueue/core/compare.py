@@ -111,7 +111,8 @@ def _early_stop_grid(successes: Counts, samples: int) -> tuple[Floats, Floats]:
     rounds = np.arange(samples + 1)
     solved = pass_at(successes[:, None], samples, rounds[None, :])
     spent = np.concatenate([[0.0], np.cumsum((1 - solved[:, :-1]).mean(axis=0))])
-    return spent, solved.mean(axis=0)
+    distinct, first = np.unique(spent, return_index=True)  # rounds with nobody left unsolved cost nothing
+    return distinct, solved.mean(axis=0)[first]
 
 
 def _share(grid: tuple[Floats, Floats], target: float, budget: int) -> float | None:
