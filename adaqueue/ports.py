@@ -7,7 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from adaqueue.core.arrivals import Arrival, Entry, Refusal
-from adaqueue.core.query import Message
+from adaqueue.core.query import Message, Query
 from adaqueue.core.records import (
     Allocation,
     Claim,
@@ -154,11 +154,11 @@ class Engine(Protocol):
 class Verifier(Protocol):
     """Gives samples their verdicts."""
 
-    def verify(self, reference: object, sample: Sample) -> Verdict:
-        """Returns the verdict.
+    def verify(self, drawn: Sequence[tuple[Query, Sample]]) -> list[Verdict]:
+        """Returns one verdict for each sample; `not_verified` where the verifier itself is at fault.
 
         Raises:
-            VerifierError: the verifier broke; says nothing about the sample.
+            VerifierError: the verifier broke; says nothing about any sample.
         """
         ...
 

@@ -44,7 +44,7 @@ def tiny_model(folder: Path, seed: int = 0, template: str | None = None) -> Lang
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
         )
-        model = LlamaForCausalLM(config)
+        model = LlamaForCausalLM(config)  # type: ignore[no-untyped-call] # it has no types
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return LanguageModel(str(folder), "tiny")

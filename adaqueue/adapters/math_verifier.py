@@ -1,11 +1,13 @@
-"""The math verifier: recorded rewards stand, other responses are checked against the reference."""
+"""The math verifier: a response's final answer is checked against the reference."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from adaqueue.adapters.math_check import MathChecker
-from adaqueue.core.records import Sample, Verdict
+from adaqueue.core.query import Query
+from adaqueue.core.records import Sample, Verdict, not_verified
 from adaqueue.errors import VerifierError
 
 
@@ -15,14 +17,16 @@ class MathVerifier:
     def __init__(self) -> None:
         self._checker = MathChecker()
 
-    def verify(self, reference: object, sample: Sample) -> Verdict:
-        """Returns the verdict, see `Verifier`."""
-        if sample.reward is not None:
-            return _recorded(sample, sample.reward)
-        if not isinstance(reference, str) or sample.text is None:
-            raise VerifierError("neither a recorded reward nor a response and its reference")
+    def verify(self, drawn: Sequence[tuple[Query, Sample]]) -> list[Verdict]:
+        """Returns the verdicts, see `Verifier`."""
+        return [self._verdict(query, sample) for query, sample in drawn]
+
+    def _verdict(self, query: Query, sample: Sample) -> Verdict:
         started = time.perf_counter()
-        said = self._checker.check(reference, sample.text)
+        try:
+            said = self._checker.check(str(query.reference), str(sample.text))
+        except VerifierError as error:
+            return not_verified(sample, str(error))
         return Verdict(
             query_id=sample.query_id,
             number=sample.number,
@@ -34,18 +38,3 @@ class MathVerifier:
             tier=None,
             seconds=time.perf_counter() - started,
         )
-
-
-def _recorded(sample: Sample, reward: float) -> Verdict:
-    verdict = {0.0: "wrong_answer", 1.0: "passed"}.get(float(reward), "recorded")
-    return Verdict(
-        query_id=sample.query_id,
-        number=sample.number,
-        verdict=verdict,
-        reward=float(reward),
-        verifier="recorded",
-        version="",
-        route="recorded",
-        tier=None,
-        seconds=0.0,
-    )

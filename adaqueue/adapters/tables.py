@@ -20,7 +20,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import JSON, JSONB, TIMESTAMP, UUID
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import BigInteger, Double, Integer, SmallInteger
 
@@ -101,7 +101,7 @@ class QueryRow(Base):
     content: Mapped[bytes]
     domain: Mapped[str]
     prompt: Mapped[Any] = mapped_column(JSONB)
-    reference: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    reference: Mapped[Any | None] = mapped_column(JSON(none_as_null=True))
     # `metadata` is SQLAlchemy's own word on a model
     producer_metadata: Mapped[dict[str, Any]] = mapped_column("metadata")
     min_budget: Mapped[int]

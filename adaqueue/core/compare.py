@@ -101,8 +101,8 @@ def _window_grid(
     ids: Sequence[str], predicted: Floats, successes: Counts, samples: int
 ) -> tuple[Floats, Floats]:
     """Average samples and mean success of window allocation, at every quarter of a sample."""
-    grid = np.arange(0, samples + GRID_STEP, GRID_STEP)
-    means = [pass_at(successes, samples, _window(ids, predicted, samples, budget)).mean() for budget in grid]
+    grid = np.arange(0, samples + GRID_STEP, GRID_STEP, dtype=np.float64)
+    means = [pass_at(successes, samples, _window(ids, predicted, samples, b)).mean() for b in grid.tolist()]
     return grid, np.array(means)
 
 

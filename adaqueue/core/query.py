@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from adaqueue.core.code_reference import code_reference
 from adaqueue.core.plain import check_text, plain_object, whole
 from adaqueue.core.recording import ROW_FIELDS as RECORDING_FIELDS
 from adaqueue.core.recording import Recording
@@ -18,8 +19,8 @@ MAX_PROMPT_CHARACTERS = 200_000
 MAX_ROW_BYTES = 8 * 2**20
 MAX_BUDGET = 1_024
 
-DOMAINS = ("math",)
-LATER_DOMAINS = ("code", "chat")
+DOMAINS = ("math", "code")
+LATER_DOMAINS = ("chat",)
 LATER_FIELDS = ("tenant", "priority", "deadline_seconds")
 FIELDS = ("id", "domain", "prompt", "reference", "min_budget", "max_budget", "metadata")
 
@@ -32,9 +33,10 @@ class Query:
     """One question for the language model, with what is needed to verify its answer.
 
     Attributes:
-        domain: `math` (`code` and `chat` are not built yet).
+        domain: `math` or `code` (`chat` is not built yet).
         prompt: text, or messages of `{"role", "content"}`; at most 200,000 characters together.
-        reference: math: the answer, as text. May be absent only where every recorded sample has a reward.
+        reference: math: the answer, as text; code: its tests, see `code_reference`. May be absent only where
+            every recorded sample has a reward.
         id: any text of 1 to 200 bytes, unique within a run; made by the client if absent.
         min_budget: samples that the query gets at least, 0 to 1,024.
         max_budget: samples that the query gets at most, 0 to 1,024; absent: the system's `b_max`.
@@ -51,7 +53,7 @@ class Query:
 
     domain: str
     prompt: Prompt
-    reference: str | None = None
+    reference: str | Mapping[str, Any] | None = None
     id: str | None = None
     min_budget: int = 0
     max_budget: int | None = None
@@ -71,7 +73,7 @@ class Query:
             object.__setattr__(self, "prompt", tuple(dict(message) for message in self.prompt))
         if not isinstance(self.recording, Recording | None):
             raise BadQueryError("recording", self.recording, "give a Recording")
-        _check_reference(self.reference, self.recording)
+        object.__setattr__(self, "reference", _reference(self.domain, self.reference, self.recording))
         _check_limits(self.min_budget, self.max_budget)
         object.__setattr__(self, "metadata", plain_object("metadata", self.metadata))
 
@@ -175,16 +177,18 @@ def _check_prompt_length(prompt: object, characters: int) -> None:
         raise BadQueryError("prompt", prompt, remedy)
 
 
-def _check_reference(reference: object, recording: Recording | None) -> None:
+def _reference(domain: str, reference: object, recording: Recording | None) -> str | Mapping[str, Any] | None:
     if reference is None:
         if recording is not None and recording.all_rewarded:
-            return
-        raise NotYetError(
-            "reference", None, "not yet: a math query needs its answer, as text, to be verified"
-        )
+            return None
+        needs = {"math": "its answer, as text", "code": "its tests"}[domain]
+        raise NotYetError("reference", None, f"not yet: a {domain} query needs {needs}, to be verified")
+    if domain == "code":
+        return code_reference(reference)
     check_text("reference", reference)
     if not str(reference).strip():
         raise BadQueryError("reference", reference, "is empty: give the answer, as text")
+    return str(reference)
 
 
 def _check_limits(minimum: object, maximum: object) -> None:

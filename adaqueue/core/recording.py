@@ -65,14 +65,16 @@ class Recording:
             if name in row:
                 raise NotYetError(name, row[name], "not yet: routing between two decoders")
         given = [name for name in ("n", "rewards", "samples") if row.get(name) is not None]
-        if len(given) > 1:
+        if given == ["n", "samples"]:
+            _check_counts(row)
+        elif len(given) > 1:
             raise BadQueryError(given[1], row[given[1]], f"contradicts {given[0]}: give one of them")
         for name, owner in (("successes", "n"), ("tokens", "rewards")):
-            if row.get(name) is not None and given != [owner]:
+            if row.get(name) is not None and owner not in given:
                 raise BadQueryError(name, row[name], f"says nothing without {owner}: give both or neither")
         if not given:
             return None
-        parse = {"n": _from_counts, "rewards": _from_rewards, "samples": _from_samples}[given[0]]
+        parse = {"n": _from_counts, "rewards": _from_rewards, "samples": _from_samples}[given[-1]]
         return cls(parse(row), model=row.get("model"))
 
     def to_json(self) -> dict[str, Any]:
@@ -83,6 +85,14 @@ class Recording:
     def from_json(cls, data: Mapping[str, Any]) -> Recording:
         """Returns the recording that `to_json` wrote."""
         return cls(tuple(RecordedSample(*sample) for sample in data["samples"]), model=data["model"])
+
+
+def _check_counts(row: Mapping[str, Any]) -> None:
+    """Counts beside samples are their summary: the samples themselves are replayed, and verified."""
+    n = whole("n", row["n"], 1, MAX_SAMPLES)
+    whole("successes", row.get("successes"), 0, n)
+    if isinstance(row["samples"], list) and len(row["samples"]) != n:
+        raise BadQueryError("n", n, f"contradicts the {len(row['samples'])} samples: leave n out")
 
 
 def _from_counts(row: Mapping[str, Any]) -> tuple[RecordedSample, ...]:

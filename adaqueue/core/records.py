@@ -151,11 +151,12 @@ class Verdict:
     Attributes:
         query_id: whose sample.
         number: the sample's number.
-        verdict: `passed`, `wrong_answer`, `recorded`, or `not_verified` (the verifier's own fault).
+        verdict: `passed`, `wrong_answer`, `runtime_error`, `timeout`, `memory_limit`, `output_limit`,
+            `sandbox_violation`, `recorded`, or `not_verified` (the verifier's own fault).
         reward: 1 passed, 0 not; as recorded for `recorded`; None for `not_verified`.
         verifier: name of the verifier.
         version: of the verifier.
-        route: which rule decided.
+        route: which rule decided; the reason of `not_verified`.
         tier: isolation under which it ran; None where nothing ran.
         seconds: time it took.
     """
@@ -290,6 +291,15 @@ class Drawn:
 
 
 def sample_seed(query_id: UUID, number: int) -> int:
-    """Returns the engine's seed for one sample, in [0, 2**63): a hash, so that none repeats for a query."""
-    data = query_id.bytes + number.to_bytes(4, "big")
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
+    """Returns the engine's seed for one sample, in [0, 2**63).
+
+    Seeds of a query follow one another, as those of one request for several samples do in vLLM, so that none
+    repeats for a query, whoever draws which of its samples.
+    """
+    first = int.from_bytes(hashlib.blake2b(query_id.bytes, digest_size=8).digest(), "big") >> 2
+    return first + number
+
+
+def not_verified(sample: Sample, reason: str) -> Verdict:
+    """Returns the verdict where the verifier itself is at fault; it says nothing about the sample."""
+    return Verdict(sample.query_id, sample.number, "not_verified", None, "none", "", reason, None, 0.0)

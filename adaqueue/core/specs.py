@@ -17,7 +17,7 @@ class Run:
     Attributes:
         id: internal key.
         name: unique among a tenant's open runs.
-        engine: `transformers` or `replay`: the sample queue that serves the run.
+        engine: `transformers`, `vllm` or `replay`: the sample queue that serves the run.
         decoder: name of the model that draws.
         policy: `uniform` or `window`.
         average_budget: samples a query on average, B.

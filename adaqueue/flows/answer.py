@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from uuid import UUID
 
 from adaqueue.core import rerank
-from adaqueue.core.records import Answer, Claim, Closing, Sample, Verdict
+from adaqueue.core.records import Answer, Claim, Closing, Sample, Verdict, not_verified
 from adaqueue.errors import EngineError, VerifierError
 from adaqueue.ports import Engine, SamplingLedger, Verifier
 
@@ -26,23 +25,12 @@ class _Progress:
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     broken: str | None = None
 
-    def add(self, samples: Iterable[Sample], verifier: Verifier) -> None:
-        """Takes samples in and verifies those that have no verdict yet."""
-        for sample in samples:
-            self.samples[sample.number] = sample
-            if sample.number not in self.verdicts:
-                self.verdicts[sample.number] = self._verify(sample, verifier)
-
-    def _verify(self, sample: Sample, verifier: Verifier) -> Verdict:
-        started = time.perf_counter()
-        try:
-            return verifier.verify(self.claim.query.reference, sample)
-        except VerifierError as error:
-            self.broken = str(error)
-            seconds = time.perf_counter() - started
-            return Verdict(
-                sample.query_id, sample.number, "not_verified", None, "none", "", str(error), None, seconds
-            )
+    def add(self, sample: Sample, verdict: Verdict) -> None:
+        """Takes a sample in with its verdict."""
+        self.samples[sample.number] = sample
+        self.verdicts[sample.number] = verdict
+        if verdict.verdict == "not_verified":
+            self.broken = verdict.route
 
     @property
     def complete(self) -> bool:
@@ -78,7 +66,8 @@ def answer(
         EngineError: the engine can draw nothing at all; everything was handed back, no query is charged.
     """
     claims = ledger.claim(ids)
-    open_claims = {claim.query_id: _start(claim, verifier) for claim in claims}
+    open_claims = {claim.query_id: _Progress(claim) for claim in claims}
+    _take_up(open_claims, verifier)
     answered = _close_complete(open_claims, ledger)
     units = [unit for progress in open_claims.values() for unit in progress.claim.units()]
     try:
@@ -109,11 +98,19 @@ def _give_up(open_claims: dict[UUID, _Progress], ledger: SamplingLedger, stoppin
         ledger.fail(claims, "the engine left samples undrawn", [])
 
 
-def _start(claim: Claim, verifier: Verifier) -> _Progress:
-    """Takes up where an earlier attempt was cut off."""
-    progress = _Progress(claim, verdicts={verdict.number: verdict for verdict in claim.verdicts})
-    progress.add(claim.samples, verifier)
-    return progress
+def _take_up(open_claims: dict[UUID, _Progress], verifier: Verifier) -> None:
+    """Goes on where earlier attempts were cut off: what has no verdict yet is verified first."""
+    settled = {
+        (verdict.query_id, verdict.number): verdict
+        for progress in open_claims.values()
+        for verdict in progress.claim.verdicts
+    }
+    drawn = [sample for progress in open_claims.values() for sample in progress.claim.samples]
+    for sample in drawn:
+        if verdict := settled.get((sample.query_id, sample.number)):
+            open_claims[sample.query_id].add(sample, verdict)
+    left = [sample for sample in drawn if (sample.query_id, sample.number) not in settled]
+    _take_in(open_claims, left, verifier)
 
 
 def _drop_lost(open_claims: dict[UUID, _Progress], held: set[UUID]) -> None:
@@ -124,9 +121,15 @@ def _drop_lost(open_claims: dict[UUID, _Progress], held: set[UUID]) -> None:
 
 
 def _take_in(open_claims: dict[UUID, _Progress], samples: Sequence[Sample], verifier: Verifier) -> None:
-    for sample in samples:
-        if sample.query_id in open_claims:
-            open_claims[sample.query_id].add([sample], verifier)
+    """Verifies samples of claims that are still held, and takes them in."""
+    drawn = [sample for sample in samples if sample.query_id in open_claims]
+    pairs = [(open_claims[sample.query_id].claim.query, sample) for sample in drawn]
+    try:
+        verdicts = verifier.verify(pairs) if pairs else []
+    except VerifierError as error:
+        verdicts = [not_verified(sample, str(error)) for sample in drawn]
+    for sample, verdict in zip(drawn, verdicts, strict=True):
+        open_claims[sample.query_id].add(sample, verdict)
 
 
 def _close_complete(open_claims: dict[UUID, _Progress], ledger: SamplingLedger) -> int:

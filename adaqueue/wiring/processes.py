@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from adaqueue.adapters.celery_app import CeleryDoorbell, add_task, make_app, serve
+from adaqueue.adapters.domain_verifier import DomainVerifier
 from adaqueue.adapters.heartbeat import Heartbeat
 from adaqueue.adapters.inbox import RedisInbox, connect
 from adaqueue.adapters.ledger.database import Database
@@ -104,11 +105,12 @@ def run_sampler() -> None:
     serves = (settings.engine, settings.model)
     heartbeat = Heartbeat(database, "sampler", settings.heartbeat_seconds, serves)
     app = make_app(addresses(settings).broker_url)
+    verifier = DomainVerifier({"math": MathVerifier()})
     for name, engine in engines.items():
         ledger = PostgresSamplingLedger(
             database, heartbeat.worker_id, decoder=engine.decoder, most_failures=settings.most_failures
         )
-        work = partial(answer, ledger=ledger, engine=engine, verifier=MathVerifier(), stopping=stopping)
+        work = partial(answer, ledger=ledger, engine=engine, verifier=verifier, stopping=stopping)
         add_task(app, name, _guarded(heartbeat, work, stopping))
     _serve(partial(serve, app, "sampler", list(engines), stopping.set), heartbeat)
 

@@ -172,7 +172,7 @@ def test_a_curve_that_falls_again_counts_where_it_first_reached_the_target() -> 
 @MODEST
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=8), st.floats(0.0, 1.0))
 def test_nothing_short_of_the_budget_found_reaches_the_target(points: list[float], target: float) -> None:
-    curve, budgets = np.array(points), np.arange(1.0, len(points) + 1)
+    curve, budgets = np.array(points), np.arange(1.0, len(points) + 1, dtype=np.float64)
     found = equal_reward_budget(budgets, curve, target)
     if found is None:
         assert curve.max() < target

@@ -147,7 +147,7 @@ def test_a_row_that_is_no_object_is_refused(row: object) -> None:
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"domain": "code"}, "domain"),
+        ({"domain": "code", "reference": None}, "reference"),
         ({"domain": "chat"}, "domain"),
         ({"tenant": "acme"}, "tenant"),
         ({"priority": 3}, "priority"),

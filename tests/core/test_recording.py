@@ -142,6 +142,11 @@ def test_a_bad_recording_is_refused_by_field_value_and_remedy(
     assert remedy in caught.value.remedy
 
 
+def test_counts_beside_samples_are_their_summary_and_leave_them_to_be_verified() -> None:
+    found = read(samples=[{"text": "a"}, {"text": "b"}], n=2, successes=1)
+    assert [(sample.text, sample.reward) for sample in found.samples] == [("a", None), ("b", None)]
+
+
 @pytest.mark.parametrize("field", ["weak", "strong", "cost"])
 def test_routing_is_not_built_yet_and_says_so(field: str) -> None:
     with pytest.raises(NotYetError, match=f"{field}: .*: not yet: routing"):

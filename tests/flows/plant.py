@@ -15,9 +15,9 @@ import redis
 from adaqueue.adapters.inbox import CLAIM_AFTER_SECONDS, GROUP, STREAM, RedisInbox
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.core.query import Message, Query
-from adaqueue.core.records import Prediction, Sample, Unit, Verdict, Waiting
+from adaqueue.core.records import Prediction, Sample, Unit, Verdict, Waiting, not_verified
 from adaqueue.core.specs import FeatureSpec, Run, Sampling
-from adaqueue.errors import EngineError, UnavailableError, VerifierError
+from adaqueue.errors import EngineError, UnavailableError
 from adaqueue.flows.answer import answer
 from adaqueue.flows.features import featurize
 from adaqueue.flows.ingest import ingest_once
@@ -107,11 +107,14 @@ class Judge:
         self.out_of_order: Callable[[Sample], bool] = lambda _: False
         self.seen: Counter[tuple[UUID, int]] = Counter()
 
-    def verify(self, reference: object, sample: Sample) -> Verdict:
+    def verify(self, drawn: Sequence[tuple[Query, Sample]]) -> list[Verdict]:
+        return [self._verdict(query, sample) for query, sample in drawn]
+
+    def _verdict(self, query: Query, sample: Sample) -> Verdict:
         self.seen[sample.query_id, sample.number] += 1
         if self.out_of_order(sample):
-            raise VerifierError("out of order")
-        passed = sample.text == reference
+            return not_verified(sample, "out of order")
+        passed = sample.text == query.reference
         said = "passed" if passed else "wrong_answer"
         return Verdict(sample.query_id, sample.number, said, float(passed), "judge", "1", "equal", None, 0.0)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from adaqueue.adapters.domain_verifier import DomainVerifier
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.replay_engine import ReplayEngine
@@ -18,6 +19,8 @@ from adaqueue.flows.answer import answer
 from tests.flows.crashes import Crash
 from tests.flows.plant import POISON, Drawer, Judge, Plant, cut_off_everywhere, submit
 from tests.scene import Scene, query, recorded
+
+VERIFIER = DomainVerifier({"math": MathVerifier()})
 
 
 @pytest.fixture
@@ -98,7 +101,7 @@ def test_recorded_samples_are_answered_with_as_they_were_recorded(database: Data
     scene = Scene(database, engine="replay")
     scene.add(query("a", recording=recorded(0, 0.25, 0.5)), query("b", recording=recorded(0, 0)))
     ids = scene.grant(3, 1)
-    assert answer(ids, scene.sampler(), ReplayEngine(2), MathVerifier(), Event()) == 2
+    assert answer(ids, scene.sampler(), ReplayEngine(2), VERIFIER, Event()) == 2
     assert answers(scene) == {"a": ("sample 2", 0.5, 3), "b": ("sample 0", 0.0, 1)}
     assert scene.rows("SELECT DISTINCT verifier FROM verdicts") == [("recorded",)]
 
@@ -225,7 +228,7 @@ def test_the_real_verifier_asked_for_the_impossible_is_no_wrong_answer(database:
     scene.add(query("a", reference="$", recording=recorded(1)))
     ids = scene.grant(1)
     scene.rows("UPDATE queries SET recording = jsonb_set(recording, '{samples,0,1}', 'null') RETURNING 1")
-    assert answer(ids, scene.sampler(), ReplayEngine(), MathVerifier(), Event()) == 0
+    assert answer(ids, scene.sampler(), ReplayEngine(), VERIFIER, Event()) == 0
     assert scene.one("SELECT verdict, reward FROM verdicts") == ("not_verified", None)
 
 
