@@ -98,7 +98,8 @@ class TransformersEngine:
 
     def draw(self, units: Sequence[Unit]) -> Iterator[list[Sample]]:
         """Yields responses, see `Engine`; a prompt that the model cannot take fails after all others."""
-        fitting, refusal = self._encode(units)
+        prompts, refusal = self._model.encode_queries(units, self.sampling.max_tokens)
+        fitting = [(unit, prompts[unit.query_id]) for unit in units if unit.query_id in prompts]
         fitting.sort(key=lambda pair: len(pair[1]))
         for start in range(0, len(fitting), self._batch_samples):
             response = self._respond(fitting[start : start + self._batch_samples])
@@ -117,19 +118,6 @@ class TransformersEngine:
             log.error("the engine can draw nothing: %s", error)
             return False
         return True
-
-    def _encode(self, units: Sequence[Unit]) -> tuple[list[Encoded], EngineError | None]:
-        """Returns units with their prompts' tokens, and what is wrong with the prompts that are left out."""
-        prompts: dict[UUID, list[int]] = {}
-        refusal = None
-        for query_id, messages in {unit.query_id: unit.messages for unit in units}.items():
-            try:
-                prompt = self._model.encode(messages)
-                self._model.check_length(prompt, self.sampling.max_tokens)
-                prompts[query_id] = prompt
-            except EngineError as error:
-                refusal = error
-        return [(unit, prompts[unit.query_id]) for unit in units if unit.query_id in prompts], refusal
 
     def _respond(self, batch: Sequence[Encoded]) -> list[Sample]:
         started = time.perf_counter()
@@ -182,12 +170,11 @@ class TransformersEngine:
     def _sample(self, unit: Unit, tokens_in: int, response: list[int], seconds: float) -> Sample:
         end = next((place for place, token in enumerate(response, 1) if token in self._model.stops), None)
         tokens = response[:end]
-        text: Any = self._model.tokenizer.decode(tokens, skip_special_tokens=True)
         return Sample(
             query_id=unit.query_id,
             number=unit.number,
             seed=unit.seed,
-            text=text.replace("\x00", "\ufffd"),
+            text=self._model.decode(tokens),
             tokens_in=tokens_in,
             tokens_out=len(tokens),
             finish_reason="length" if end is None else "stop",

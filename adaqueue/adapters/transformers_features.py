@@ -9,7 +9,6 @@ import torch
 
 from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.core.query import Message
-from adaqueue.core.specs import FeatureSpec
 from adaqueue.errors import EngineError
 
 BATCH = 64
@@ -24,15 +23,7 @@ class TransformersFeatures:
 
     def __init__(self, model: LanguageModel) -> None:
         self._model = model
-        self.spec = FeatureSpec(
-            model=model.name,
-            revision=model.revision,
-            layer=-1,
-            pooling="last",
-            final_norm=True,
-            template=model.template,
-            size=int(model.model.config.hidden_size),
-        )
+        self.spec = model.feature_spec
 
     def vectors(self, prompts: Sequence[tuple[Message, ...]]) -> list[bytes]:
         """Returns float32 vectors, see `FeatureProvider`."""
