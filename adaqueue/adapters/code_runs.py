@@ -1,0 +1,190 @@
+"""The three styles of tests: what is run, what it is given, and what its ending means.
+
+Expected values stay in this process, or (style `assert`) in a second child that the candidate cannot reach.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from adaqueue.adapters.code_compare import same_output, same_value
+from adaqueue.adapters.code_wire import Request
+from adaqueue.adapters.code_zygote import Ending, Zygote
+from adaqueue.adapters.sandbox import codec, frames, roles
+from adaqueue.errors import VerifierError
+
+
+def run_tests(zygote: Zygote, request: Request) -> list[str]:
+    """Returns a verdict for each test, up to the first failed one unless every test is wanted.
+
+    Raises:
+        VerifierError: it could not be told.
+    """
+    return _STYLES[request.reference["style"]](zygote, request)
+
+
+def _run_stdin(zygote: Zygote, request: Request) -> list[str]:
+    verdicts: list[str] = []
+    for stdin, expected in request.reference["tests"]:
+        run = partial(_run_program, zygote, request, stdin, expected)
+        verdicts.append(_twice_if_by_clock(run))
+        if verdicts[-1] != "passed" and not request.every_test:
+            break
+    return verdicts
+
+
+def _twice_if_by_clock(run: Callable[[], tuple[str, bool]]) -> str:
+    """Runs once more where the clock ran out and the CPU time did not: the machine may have been busy."""
+    verdict, by_clock = run()
+    return run()[0] if by_clock else verdict
+
+
+def _run_program(zygote: Zygote, request: Request, stdin: str, expected: str) -> tuple[str, bool]:
+    run = zygote.start("program", {"programs": request.programs}, request.limits, stdin.encode())
+    run.wait()
+    ending = zygote.end(run)
+    verdict = ending.fault or ("passed" if same_output(expected, ending.output) else "wrong_answer")
+    return verdict, ending.by_clock
+
+
+def _run_function(zygote: Zygote, request: Request) -> list[str]:
+    tests = request.reference["tests"]
+    verdicts: list[str] = []
+    while len(verdicts) < len(tests) and (request.every_test or set(verdicts) <= {"passed"}):
+        verdicts += _run_from(zygote, request, tests[len(verdicts) :])
+    return verdicts
+
+
+def _run_from(zygote: Zygote, request: Request, tests: list[Any]) -> list[str]:
+    """Returns verdicts of the first tests, at least one.
+
+    The test during which a process ends is run again in a fresh one, with all its time to itself: it is
+    judged only if it ends that one as well.
+    """
+    calls = _call(zygote, request, tests)
+    if not calls.verdicts and calls.by_clock:
+        calls = _call(zygote, request, tests)
+    if calls.verdicts:
+        return calls.verdicts
+    return [calls.fault] * (1 if calls.loaded else len(tests))
+
+
+@dataclass
+class _Calls:
+    """What came of one candidate's process.
+
+    Attributes:
+        verdicts: of the calls that it answered.
+        loaded: whether it came as far as to be called.
+        fault: how it ended, if it did not answer all.
+        by_clock: whether it was the clock that ran out.
+    """
+
+    verdicts: list[str]
+    loaded: bool = False
+    fault: str = "runtime_error"
+    by_clock: bool = False
+
+
+def _call(zygote: Zygote, request: Request, tests: list[Any]) -> _Calls:
+    """Runs tests one after another in one process, until it ends or one has failed."""
+    calls = _Calls([])
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            run = zygote.start("calls", _candidate(request), request.limits, channel=theirs)
+        too_large = False
+        try:
+            _converse(ours, request, tests, calls)
+        except TimeoutError:
+            run.late = True
+        except frames.TooLargeError:
+            too_large = True
+        except (OSError, codec.MalformedError):
+            run.settle()
+        ending = zygote.end(run)
+    calls.fault = "output_limit" if too_large else ending.fault or "runtime_error"
+    calls.by_clock = ending.by_clock
+    return calls
+
+
+def _candidate(request: Request) -> dict[str, Any]:
+    return {"programs": request.programs, "entry": request.reference["entry"]}
+
+
+def _converse(channel: socket.socket, request: Request, tests: list[Any], calls: _Calls) -> None:
+    limits = request.limits
+    frames.receive(channel, limits.output_bytes, time.monotonic() + limits.wall_seconds)
+    calls.loaded = True
+    for test in tests:
+        channel.settimeout(limits.wall_seconds)
+        frames.send(channel, codec.dumps((test["args"], {})))
+        reply = frames.receive(channel, limits.output_bytes, time.monotonic() + limits.wall_seconds)
+        calls.verdicts.append(_judge(test["expected"], codec.loads(reply)))
+        if calls.verdicts[-1] != "passed" and not request.every_test:
+            return
+
+
+def _judge(expected: Any, reply: Any) -> str:
+    match reply:
+        case ("value", value):
+            return "passed" if same_value(expected, value) else "wrong_answer"
+    return "runtime_error"
+
+
+def _run_assert(zygote: Zygote, request: Request) -> list[str]:
+    return [_twice_if_by_clock(partial(_run_check, zygote, request))]
+
+
+def _run_check(zygote: Zygote, request: Request) -> tuple[str, bool]:
+    """Runs the check in one child and the candidate in another; they share a channel and nothing else."""
+    payload = {
+        "definitions": request.definitions,
+        "check": request.reference["check"],
+        "entry": request.reference["entry"],
+        "limit_bytes": request.limits.output_bytes,
+    }
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        candidate = zygote.start("calls", _candidate(request), request.limits, channel=theirs)
+        check = zygote.start("check", payload, request.limits, channel=ours)
+    check.wait()
+    said = zygote.end(check)
+    if said.exit_status == roles.CANDIDATE_GONE:
+        candidate.settle()
+    candidate.late = check.late
+    ending = zygote.end(candidate)
+    return _meaning(said, ending), said.by_clock and ending.by_clock
+
+
+_SAID = {
+    roles.CHECK_PASSED: "passed",
+    roles.CHECK_REFUTED: "wrong_answer",
+    roles.CANDIDATE_RAISED: "runtime_error",
+    roles.CANDIDATE_TALKED_TOO_MUCH: "output_limit",
+    roles.CHECK_OUT_OF_MEMORY: "memory_limit",
+}
+
+
+def _meaning(check: Ending, candidate: Ending) -> str:
+    if check.exit_status in _SAID:
+        return _SAID[check.exit_status]
+    if check.exit_status == roles.CANDIDATE_GONE:
+        return candidate.fault or "runtime_error"
+    if check.fault == "timeout":
+        return "timeout"
+    if check.exit_status == roles.CHECK_BROKEN:
+        raise VerifierError("the check itself fails, whatever the candidate does")
+    raise VerifierError(f"the check's process ended without a result: {check.fault}")
+
+
+_STYLES: dict[str, Callable[[Zygote, Request], list[str]]] = {
+    "stdin": _run_stdin,
+    "function": _run_function,
+    "assert": _run_assert,
+}

@@ -1,0 +1,168 @@
+"""A verifier process: serves verification of programs on a Unix socket, with warm zygotes.
+
+It needs no network and holds no secret; whoever can open the socket can have programs run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import time
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Lock, Thread
+
+from adaqueue.adapters.code_runs import run_tests
+from adaqueue.adapters.code_wire import MOST_REQUEST_BYTES, Report, Request
+from adaqueue.adapters.code_zygote import Zygote
+from adaqueue.adapters.sandbox import frames
+from adaqueue.errors import VerifierError
+
+log = logging.getLogger(__name__)
+
+TIER = "none"
+"""Isolation of programs: they have their own process and limits, but see the machine's files."""
+
+_MOST_IDLE_ZYGOTES = 4
+_POLL_SECONDS = 0.1
+_STOP_SECONDS = 5.0
+
+
+def serve(path: Path, stopping: Event) -> None:
+    """Serves until `stopping` is set; then stops what runs, and removes the socket.
+
+    Args:
+        path: of the socket; its folder is made, private to this user; a stale socket there is replaced.
+        stopping: ends it.
+
+    Raises:
+        VerifierError: programs cannot be run on this machine.
+    """
+    server = _Server(stopping)
+    server.prove()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _listen(path) as listener:
+        try:
+            while not stopping.is_set():
+                with suppress(TimeoutError):
+                    server.welcome(listener.accept()[0])
+        finally:
+            path.unlink(missing_ok=True)
+            server.close()
+
+
+def network_is_cut() -> bool:
+    """Returns whether programs run without a network on this machine.
+
+    Raises:
+        VerifierError: programs cannot be run on this machine.
+    """
+    zygote = Zygote()
+    zygote.close()
+    return zygote.network_cut
+
+
+def _listen(path: Path) -> socket.socket:
+    """Returns a listening socket that appears under its name complete, and private."""
+    new = path.with_name(f".{os.getpid()}")
+    new.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(new))
+    new.chmod(0o600)
+    listener.listen(64)
+    listener.settimeout(_POLL_SECONDS)
+    os.replace(new, path)
+    return listener
+
+
+class _Server:
+    """Connections, each with a thread and a zygote of its own while it lasts."""
+
+    def __init__(self, stopping: Event) -> None:
+        self._stopping = stopping
+        self._lock = Lock()
+        self._idle: list[Zygote] = []
+        self._busy: set[Zygote] = set()
+        self._connections: dict[socket.socket, Thread] = {}
+
+    def prove(self) -> None:
+        """Runs a program whose verdict is known; raises VerifierError if it gets another."""
+        reference = {"style": "stdin", "tests": [["2\n", "4\n"]]}
+        report = self._report(Request(("print(int(input()) ** 2)",), reference))
+        if report.verdict != "passed":
+            raise VerifierError(f"programs cannot be run here: {report.verdict}, {report.route}")
+
+    def welcome(self, connection: socket.socket) -> None:
+        """Serves a connection from now on."""
+        connection.setblocking(True)
+        thread = Thread(target=self._serve, args=(connection,), daemon=True)
+        with self._lock:
+            self._connections[connection] = thread
+        thread.start()
+
+    def close(self) -> None:
+        """Ends all connections and zygotes."""
+        with self._lock:
+            threads = list(self._connections.values())
+            for connection in self._connections:
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            for zygote in self._busy:
+                zygote.stop()
+        for thread in threads:
+            thread.join(_STOP_SECONDS)
+        for zygote in self._idle:
+            zygote.close()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                while not self._stopping.is_set():
+                    request = Request.from_bytes(frames.receive(connection, MOST_REQUEST_BYTES))
+                    frames.send(connection, self._report(request).to_bytes())
+            except ConnectionError:
+                log.debug("a connection ended")
+            except (OSError, frames.TooLargeError, ValueError, TypeError, KeyError) as error:
+                log.error("a connection is given up: %s", error)
+        with self._lock:
+            del self._connections[connection]
+
+    def _report(self, request: Request) -> Report:
+        started = time.perf_counter()
+        zygote = None
+        try:
+            zygote = self._take()
+            tests = run_tests(zygote, request)
+        except VerifierError as error:
+            self._drop(zygote)
+            log.error("not verified: %s", error)
+            return Report("not_verified", (), str(error), None, time.perf_counter() - started)
+        self._give(zygote)
+        failed = [test for test in tests if test != "passed"]
+        verdict = failed[0] if failed else "passed"
+        return Report(verdict, tuple(tests), request.reference["style"], TIER, time.perf_counter() - started)
+
+    def _take(self) -> Zygote:
+        with self._lock:
+            zygote = self._idle.pop() if self._idle else None
+        zygote = zygote or Zygote()
+        with self._lock:
+            self._busy.add(zygote)
+        if self._stopping.is_set():
+            zygote.stop()
+        return zygote
+
+    def _give(self, zygote: Zygote) -> None:
+        with self._lock:
+            self._busy.discard(zygote)
+            if len(self._idle) < _MOST_IDLE_ZYGOTES and not self._stopping.is_set():
+                self._idle.append(zygote)
+                return
+        zygote.close()
+
+    def _drop(self, zygote: Zygote | None) -> None:
+        if zygote is not None:
+            with self._lock:
+                self._busy.discard(zygote)
+            zygote.close()

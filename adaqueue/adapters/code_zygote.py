@@ -1,0 +1,215 @@
+"""A zygote as its supervisor sees it: starts runs, waits for them, and says how they ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adaqueue.adapters.code_wire import Limits
+from adaqueue.adapters.sandbox import roles
+from adaqueue.errors import VerifierError
+
+_START_SECONDS = 30.0
+_ANSWER_SECONDS = 30.0
+_SETTLE_MILLISECONDS = 1000
+_PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from sandbox import zygote
+del sys.path[0]
+zygote.main()
+"""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended.
+
+    Attributes:
+        fault: `timeout`, `memory_limit`, `output_limit`, `sandbox_violation` or `runtime_error`; None if it
+            exited with status 0.
+        exit_status: None if a signal ended it.
+        by_clock: whether it was the clock that ran out, not the CPU time.
+        output: what it wrote to standard output.
+    """
+
+    fault: str | None
+    exit_status: int | None
+    by_clock: bool
+    output: bytes
+
+
+@dataclass(eq=False)
+class Run:
+    """One child at work; its descriptors are closed when it ends."""
+
+    pid: int
+    pidfd: int
+    limits: Limits
+    deadline: float
+    payload: int
+    outputs: tuple[int, int]
+    late: bool = field(default=False)
+
+    def wait(self) -> None:
+        """Waits until the child has ended or its time by the clock is up."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        self.late = not poll.poll(max(0.0, self.deadline - time.monotonic()) * 1000)
+
+    def settle(self) -> None:
+        """Gives a child that closed its channel a moment to die by itself: its status tells why."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        poll.poll(_SETTLE_MILLISECONDS)
+
+    def close(self) -> None:
+        """Closes what the run held."""
+        for descriptor in (self.pidfd, self.payload, *self.outputs):
+            os.close(descriptor)
+
+
+class Zygote:
+    """A warm interpreter in a process of its own; to be used by one thread at a time.
+
+    Raises:
+        VerifierError: by every method: the zygote is dead, or does not do what it must; start another.
+    """
+
+    def __init__(self) -> None:
+        self._runs: set[Run] = set()
+        self._control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with inside:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(Path(__file__).parent)],
+                stdin=inside.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={},
+                cwd="/",
+                start_new_session=True,
+            )
+        self._control.settimeout(_START_SECONDS)
+        try:
+            self.network_cut = bool(self._answer()[0]["network_cut"])
+        except VerifierError:
+            self.close()
+            raise
+        self._control.settimeout(_ANSWER_SECONDS)
+
+    def start(
+        self,
+        role: str,
+        payload: dict[str, Any],
+        limits: Limits,
+        stdin: bytes = b"",
+        channel: socket.socket | None = None,
+    ) -> Run:
+        """Starts a child.
+
+        Args:
+            role: `program`, `calls` or `check`.
+            payload: what the role needs; passes the zygote unread.
+            limits: of the child.
+            stdin: what it can read.
+            channel: its end of a stream; stays open here.
+        """
+        files = [_file(json.dumps(payload).encode()), _file(stdin), _file(b""), _file(b"")]
+        request = {
+            "role": role,
+            "cpu_seconds": limits.cpu_seconds,
+            "memory_bytes": limits.memory_mebibytes << 20,
+            "output_bytes": limits.output_bytes,
+        }
+        deadline = time.monotonic() + limits.wall_seconds
+        try:
+            answer, pidfd = self._ask(request, [*files, *([channel.fileno()] if channel else [])])
+        except VerifierError:
+            for file in files:
+                os.close(file)
+            raise
+        os.close(files[1])
+        run = Run(answer["pid"], pidfd, limits, deadline, files[0], (files[2], files[3]))
+        self._runs.add(run)
+        return run
+
+    def end(self, run: Run) -> Ending:
+        """Kills what is left of a run, and returns how it ended."""
+        answer, _ = self._ask({"end": run.pid})
+        if os.fstat(run.payload).st_size > 0:
+            raise VerifierError("a run ended before its limits were in force")
+        sizes = [os.fstat(output).st_size for output in run.outputs]
+        output = os.pread(run.outputs[0], min(sizes[0], run.limits.output_bytes), 0)
+        self._runs.remove(run)
+        run.close()
+        return _ending(run, answer["status"], answer["cpu_seconds"], max(sizes), output)
+
+    def stop(self) -> None:
+        """Makes the zygote end itself and everything that it started; any thread may ask for it."""
+        with suppress(OSError):
+            self._control.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Ends the zygote and everything that it started."""
+        self.stop()
+        self._control.close()
+        for run in self._runs:
+            run.close()
+        self._runs.clear()
+        try:
+            self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> tuple[dict[str, Any], int]:
+        try:
+            socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
+        except OSError as error:
+            raise VerifierError(f"the zygote is gone: {error}") from error
+        return self._answer()
+
+    def _answer(self) -> tuple[dict[str, Any], int]:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 1)
+        except OSError as error:
+            raise VerifierError(f"the zygote does not answer: {error}") from error
+        if not message:
+            raise VerifierError("the zygote is gone")
+        return json.loads(message), descriptors[0] if descriptors else -1
+
+
+def _file(content: bytes) -> int:
+    descriptor = os.memfd_create("run")
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _ending(run: Run, status: int, cpu_seconds: float, size: int, output: bytes) -> Ending:
+    killer = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+    exit_status = os.WEXITSTATUS(status) if killer is None else None
+    out_of_cpu = killer == signal.SIGXCPU or cpu_seconds > run.limits.cpu_seconds
+    fault = None
+    if killer == signal.SIGXFSZ or size >= run.limits.output_bytes:
+        fault = "output_limit"
+    elif run.late or out_of_cpu:
+        fault = "timeout"
+    elif killer == signal.SIGSYS:
+        fault = "sandbox_violation"
+    elif exit_status == roles.OUT_OF_MEMORY:
+        fault = "memory_limit"
+    elif exit_status != 0:
+        fault = "runtime_error"
+    return Ending(fault, exit_status, run.late and not out_of_cpu, output)

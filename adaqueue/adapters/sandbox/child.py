@@ -1,0 +1,132 @@
+"""A freshly forked child: its descriptors, limits and identity, before it plays its role."""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import json
+import math
+import os
+import resource
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from . import kernel, roles
+
+MOST_PROCESSES = 32
+MOST_PROCESSES_OF_SHARED_USER = 4_096
+_STACK_BYTES = 64 << 20
+_OWN_UIDS = 1 << 30
+_NOBODY = 65_534
+_LOWEST_PAYLOAD = 10
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which users a zygote's children run as.
+
+    Attributes:
+        uids: what a candidate and a check may become, best first; none where the zygote is not root.
+        own_user_namespace: whether the kernel counts the children's processes apart.
+    """
+
+    uids: tuple[tuple[int, int], ...]
+    own_user_namespace: bool
+
+    @classmethod
+    def of_zygote(cls, *, own_user_namespace: bool) -> Identity:
+        """Returns users of the zygote's own where it may choose, so that they share limits with nobody."""
+        if os.geteuid() != 0:
+            return cls((), own_user_namespace)
+        own = _OWN_UIDS + 2 * os.getpid()
+        return cls(((own, own + 1), (_NOBODY, _NOBODY - 1)), own_user_namespace)
+
+    def take(self, *, trusted: bool) -> bool:
+        """Becomes the candidate's user, or the check's; returns whether it did."""
+        for pair in self.uids:
+            uid = pair[trusted]
+            with suppress(OSError):
+                os.setgroups([])
+                os.setresgid(uid, uid, uid)
+                os.setresuid(uid, uid, uid)
+                return True
+        return False
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a child is to be.
+
+    Attributes:
+        identity: whom it may run as.
+        descriptors: payload, standard input, output and error, and for some roles a channel.
+        role: `program`, `calls` or `check`.
+        cpu_seconds: it is killed at the next whole second.
+        memory_bytes: of address space.
+        output_bytes: of every file that it writes.
+    """
+
+    identity: Identity
+    descriptors: list[int]
+    role: str
+    cpu_seconds: float
+    memory_bytes: int
+    output_bytes: int
+
+
+def run(start: Start) -> None:
+    """Plays the role in this process, and ends it."""
+    file, payload = _take_descriptors(start.descriptors)
+    os.setsid()
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    distinct = start.identity.take(trusted=start.role == "check")
+    _limit(start, alone=distinct or start.identity.own_user_namespace)
+    kernel.renounce_privileges()
+    kernel.guard_memory()
+    kernel.die_with_parent()
+    os.chdir("/")
+    _renew_streams()
+    gc.enable()
+    os.ftruncate(file, 0)  # tells the supervisor that all of the above is in force
+    os.close(file)
+    roles.play(start.role, payload)
+
+
+def _take_descriptors(descriptors: list[int]) -> tuple[int, Any]:
+    """Puts the streams where programs expect them, and closes all else but the payload's file."""
+    file = fcntl.fcntl(descriptors[0], fcntl.F_DUPFD_CLOEXEC, _LOWEST_PAYLOAD)
+    for number, descriptor in enumerate(descriptors[1:]):
+        os.dup2(descriptor, number)
+    os.closerange(len(descriptors) - 1, file)
+    os.closerange(file + 1, 1 << 20)
+    return file, json.loads(os.pread(file, os.fstat(file).st_size, 0))
+
+
+def _limit(start: Start, *, alone: bool) -> None:
+    cpu_seconds = math.ceil(start.cpu_seconds)
+    limits = {
+        resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds + 1),
+        resource.RLIMIT_AS: (start.memory_bytes, start.memory_bytes),
+        resource.RLIMIT_FSIZE: (start.output_bytes, start.output_bytes),
+        resource.RLIMIT_NPROC: (MOST_PROCESSES if alone else MOST_PROCESSES_OF_SHARED_USER,) * 2,
+        resource.RLIMIT_STACK: (_STACK_BYTES, _STACK_BYTES),
+        resource.RLIMIT_NOFILE: (64, 64),
+        resource.RLIMIT_CORE: (0, 0),
+    }
+    for name, (soft, hard) in limits.items():
+        most = resource.getrlimit(name)[1]
+        bound = hard if most == resource.RLIM_INFINITY else min(hard, most)
+        resource.setrlimit(name, (min(soft, bound), bound))
+
+
+def _renew_streams() -> None:
+    # a lone surrogate is written rather than refused: the comparison outside rejects it
+    options: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogatepass", "closefd": False}
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        stream = open(number, mode, **options)  # noqa: SIM115 - stays open as long as the process
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    sys.argv = ["solution.py"]
