@@ -13,9 +13,9 @@ from functools import partial
 from typing import Any
 
 from adaqueue.adapters.code_compare import same_output, same_value
-from adaqueue.adapters.code_wire import Request
-from adaqueue.adapters.code_zygote import Ending, Zygote
-from adaqueue.adapters.sandbox import codec, frames, roles
+from adaqueue.adapters.code_wire import Limits, Request
+from adaqueue.adapters.code_zygote import Ending, Run, Zygote
+from adaqueue.adapters.sandbox import check, codec, frames
 from adaqueue.errors import VerifierError
 
 
@@ -61,17 +61,14 @@ def _run_function(zygote: Zygote, request: Request) -> list[str]:
 
 
 def _run_from(zygote: Zygote, request: Request, tests: list[Any]) -> list[str]:
-    """Returns verdicts of the first tests, at least one.
-
-    The test during which a process ends is run again in a fresh one, with all its time to itself: it is
-    judged only if it ends that one as well.
-    """
+    """Returns verdicts of the first tests, at least one; those after it need a fresh process."""
     calls = _call(zygote, request, tests)
-    if not calls.verdicts and calls.by_clock:
+    if calls.by_clock:
         calls = _call(zygote, request, tests)
-    if calls.verdicts:
+    if calls.fault is None:
         return calls.verdicts
-    return [calls.fault] * (1 if calls.loaded else len(tests))
+    left = len(tests) - len(calls.verdicts)
+    return calls.verdicts + [calls.fault] * (1 if calls.loaded else left)
 
 
 @dataclass
@@ -81,13 +78,13 @@ class _Calls:
     Attributes:
         verdicts: of the calls that it answered.
         loaded: whether it came as far as to be called.
-        fault: how it ended, if it did not answer all.
+        fault: the verdict of the call that ended it; None if none did.
         by_clock: whether it was the clock that ran out.
     """
 
     verdicts: list[str]
     loaded: bool = False
-    fault: str = "runtime_error"
+    fault: str | None = None
     by_clock: bool = False
 
 
@@ -97,37 +94,50 @@ def _call(zygote: Zygote, request: Request, tests: list[Any]) -> _Calls:
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
-            run = zygote.start("calls", _candidate(request), request.limits, channel=theirs)
-        too_large = False
-        try:
-            _converse(ours, request, tests, calls)
-        except TimeoutError:
-            run.late = True
-        except frames.TooLargeError:
-            too_large = True
-        except (OSError, codec.MalformedError):
-            run.settle()
+            payload = _candidate(request, request.limits.cpu_seconds)
+            parts = len(tests) + 1
+            run = zygote.start("calls", payload, request.limits, channel=theirs, parts=parts)
+        fault = _converse(ours, run, request, tests, calls)
         ending = zygote.end(run)
-    calls.fault = "output_limit" if too_large else ending.fault or "runtime_error"
-    calls.by_clock = ending.by_clock
+    if fault:
+        calls.fault = ending.fault if fault == "ended" else fault
+        calls.by_clock = ending.by_clock
     return calls
 
 
-def _candidate(request: Request) -> dict[str, Any]:
-    return {"programs": request.programs, "entry": request.reference["entry"]}
+def _candidate(request: Request, cpu_seconds_each: float | None = None) -> dict[str, Any]:
+    return {"programs": request.programs, "cpu_seconds_each": cpu_seconds_each}
 
 
-def _converse(channel: socket.socket, request: Request, tests: list[Any], calls: _Calls) -> None:
-    limits = request.limits
-    frames.receive(channel, limits.output_bytes, time.monotonic() + limits.wall_seconds)
-    calls.loaded = True
-    for test in tests:
-        channel.settimeout(limits.wall_seconds)
-        frames.send(channel, codec.dumps((test["args"], {})))
-        reply = frames.receive(channel, limits.output_bytes, time.monotonic() + limits.wall_seconds)
-        calls.verdicts.append(_judge(test["expected"], codec.loads(reply)))
-        if calls.verdicts[-1] != "passed" and not request.every_test:
-            return
+def _converse(
+    channel: socket.socket, run: Run, request: Request, tests: list[Any], calls: _Calls
+) -> str | None:
+    """Adds verdicts to `calls`; returns what went wrong, `ended` where the process's ending tells."""
+    try:
+        _receive(channel, request.limits)
+        calls.loaded = True
+        for test in tests:
+            channel.settimeout(request.limits.wall_seconds)
+            frames.send(channel, codec.dumps((request.reference["entry"], test["args"], {})))
+            reply = codec.loads(_receive(channel, request.limits))
+            calls.verdicts.append(_judge(test["expected"], reply))
+            if calls.verdicts[-1] != "passed" and not request.every_test:
+                return None
+    except TimeoutError:
+        run.late = True
+    except frames.TooLargeError:
+        return "output_limit"
+    except codec.MalformedError:
+        return "wrong_answer"  # no reply of ours: the candidate wrote to the channel itself
+    except OSError:
+        run.settle()
+    else:
+        return None
+    return "ended"
+
+
+def _receive(channel: socket.socket, limits: Limits) -> bytes:
+    return frames.receive(channel, limits.output_bytes, time.monotonic() + limits.wall_seconds)
 
 
 def _judge(expected: Any, reply: Any) -> str:
@@ -152,35 +162,35 @@ def _run_check(zygote: Zygote, request: Request) -> tuple[str, bool]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         candidate = zygote.start("calls", _candidate(request), request.limits, channel=theirs)
-        check = zygote.start("check", payload, request.limits, channel=ours)
-    check.wait()
-    said = zygote.end(check)
-    if said.exit_status == roles.CANDIDATE_GONE:
+        judge = zygote.start("check", payload, request.limits, channel=ours)
+    judge.wait()
+    said = zygote.end(judge)
+    if said.exit_status == check.CANDIDATE_GONE:
         candidate.settle()
-    candidate.late = check.late
+    candidate.late = judge.late
     ending = zygote.end(candidate)
     return _meaning(said, ending), said.by_clock and ending.by_clock
 
 
 _SAID = {
-    roles.CHECK_PASSED: "passed",
-    roles.CHECK_REFUTED: "wrong_answer",
-    roles.CANDIDATE_RAISED: "runtime_error",
-    roles.CANDIDATE_TALKED_TOO_MUCH: "output_limit",
-    roles.CHECK_OUT_OF_MEMORY: "memory_limit",
+    check.PASSED: "passed",
+    check.REFUTED: "wrong_answer",
+    check.CANDIDATE_RAISED: "runtime_error",
+    check.CANDIDATE_SAID_TOO_MUCH: "output_limit",
+    check.OUT_OF_MEMORY: "memory_limit",
 }
 
 
-def _meaning(check: Ending, candidate: Ending) -> str:
-    if check.exit_status in _SAID:
-        return _SAID[check.exit_status]
-    if check.exit_status == roles.CANDIDATE_GONE:
+def _meaning(judge: Ending, candidate: Ending) -> str:
+    if judge.exit_status in _SAID:
+        return _SAID[judge.exit_status]
+    if judge.exit_status == check.CANDIDATE_GONE:
         return candidate.fault or "runtime_error"
-    if check.fault == "timeout":
+    if judge.fault == "timeout":
         return "timeout"
-    if check.exit_status == roles.CHECK_BROKEN:
+    if judge.exit_status == check.BROKEN:
         raise VerifierError("the check itself fails, whatever the candidate does")
-    raise VerifierError(f"the check's process ended without a result: {check.fault}")
+    raise VerifierError(f"the check's process ended without a result: {judge.fault}")
 
 
 _STYLES: dict[str, Callable[[Zygote, Request], list[str]]] = {

@@ -57,6 +57,7 @@ class Run:
     pid: int
     pidfd: int
     limits: Limits
+    cpu_seconds: float
     deadline: float
     payload: int
     outputs: tuple[int, int]
@@ -115,6 +116,7 @@ class Zygote:
         limits: Limits,
         stdin: bytes = b"",
         channel: socket.socket | None = None,
+        parts: int = 1,
     ) -> Run:
         """Starts a child.
 
@@ -124,11 +126,13 @@ class Zygote:
             limits: of the child.
             stdin: what it can read.
             channel: its end of a stream; stays open here.
+            parts: how many times it may use the limit of CPU time.
         """
         files = [_file(json.dumps(payload).encode()), _file(stdin), _file(b""), _file(b"")]
         request = {
             "role": role,
             "cpu_seconds": limits.cpu_seconds,
+            "parts": parts,
             "memory_bytes": limits.memory_mebibytes << 20,
             "output_bytes": limits.output_bytes,
         }
@@ -140,7 +144,9 @@ class Zygote:
                 os.close(file)
             raise
         os.close(files[1])
-        run = Run(answer["pid"], pidfd, limits, deadline, files[0], (files[2], files[3]))
+        run = Run(
+            answer["pid"], pidfd, limits, limits.cpu_seconds * parts, deadline, files[0], (files[2], files[3])
+        )
         self._runs.add(run)
         return run
 
@@ -200,7 +206,7 @@ def _file(content: bytes) -> int:
 def _ending(run: Run, status: int, cpu_seconds: float, size: int, output: bytes) -> Ending:
     killer = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
     exit_status = os.WEXITSTATUS(status) if killer is None else None
-    out_of_cpu = killer == signal.SIGXCPU or cpu_seconds > run.limits.cpu_seconds
+    out_of_cpu = killer == signal.SIGXCPU or cpu_seconds > run.cpu_seconds
     fault = None
     if killer == signal.SIGXFSZ or size >= run.limits.output_bytes:
         fault = "output_limit"

@@ -64,7 +64,8 @@ class Start:
         identity: whom it may run as.
         descriptors: payload, standard input, output and error, and for some roles a channel.
         role: `program`, `calls` or `check`.
-        cpu_seconds: it is killed at the next whole second.
+        cpu_seconds: of its first part; it is killed at the next whole second.
+        parts: how many parts it may have, if it renews its CPU time for each.
         memory_bytes: of address space.
         output_bytes: of every file that it writes.
     """
@@ -73,6 +74,7 @@ class Start:
     descriptors: list[int]
     role: str
     cpu_seconds: float
+    parts: int
     memory_bytes: int
     output_bytes: int
 
@@ -108,7 +110,7 @@ def _take_descriptors(descriptors: list[int]) -> tuple[int, Any]:
 def _limit(start: Start, *, alone: bool) -> None:
     cpu_seconds = math.ceil(start.cpu_seconds)
     limits = {
-        resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds + 1),
+        resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds * start.parts + 1),
         resource.RLIMIT_AS: (start.memory_bytes, start.memory_bytes),
         resource.RLIMIT_FSIZE: (start.output_bytes, start.output_bytes),
         resource.RLIMIT_NPROC: (MOST_PROCESSES if alone else MOST_PROCESSES_OF_SHARED_USER,) * 2,

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import atexit
-import builtins
-import importlib
+import math
 import os
+import resource
 import socket
 import sys
 import threading
+import time
 import types
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NoReturn
 
-from . import codec, frames
+from . import check, codec, frames
 
 OUT_OF_MEMORY = 77
 """Exit status of a program that ended by MemoryError; one that pretends to gains nothing."""
-CHECK_PASSED = 100
-CHECK_REFUTED = 101
-CANDIDATE_RAISED = 102
-CANDIDATE_GONE = 103
-CANDIDATE_TALKED_TOO_MUCH = 104
-CHECK_OUT_OF_MEMORY = 105
-CHECK_BROKEN = 106
-
-_CHANNEL = 3
 _MOST_CALL_BYTES = 1 << 26
-_FAMILIAR = (
-    *("bisect", "collections", "copy", "functools", "heapq", "itertools", "math"),
-    *("operator", "os", "random", "re", "string", "sys"),
-)
 
 
 def play(role: str, payload: dict[str, Any]) -> NoReturn:
@@ -39,7 +26,7 @@ def play(role: str, payload: dict[str, Any]) -> NoReturn:
     roles: dict[str, Callable[[dict[str, Any]], int]] = {
         "program": _run_program,
         "calls": _answer_calls,
-        "check": _check,
+        "check": check.run,
     }
     os._exit(roles[role](payload))
 
@@ -91,105 +78,39 @@ def _compiled(programs: list[str]) -> types.CodeType:
 
 
 def _answer_calls(payload: dict[str, Any]) -> int:
-    channel = socket.socket(fileno=_CHANNEL)
+    channel = socket.socket(fileno=check.CHANNEL)
     try:
         names = _load(payload["programs"], "candidate")
-        function = _entry(names, payload["entry"])
         frames.send(channel, b"{}")
         while True:
-            frames.send(channel, _reply(function, codec.loads(frames.receive(channel, _MOST_CALL_BYTES))))
+            call = codec.loads(frames.receive(channel, _MOST_CALL_BYTES))
+            _renew_cpu_time(payload["cpu_seconds_each"])
+            frames.send(channel, _reply(names, *call))
     except MemoryError:
         return OUT_OF_MEMORY
     except BaseException:  # noqa: BLE001 - whatever the program raises
         return 1
 
 
-def _entry(names: dict[str, Any], entry: str) -> Callable[..., object]:
-    """Returns the function of that name, or the method of a class `Solution`."""
-    if entry not in names and "Solution" in names:
-        return getattr(names["Solution"](), entry)  # type: ignore[no-any-return]
-    return names[entry]  # type: ignore[no-any-return]
+def _renew_cpu_time(cpu_seconds: float | None) -> None:
+    """Gives the next call its own CPU time, within what the whole process may use."""
+    if cpu_seconds is not None:
+        most = resource.getrlimit(resource.RLIMIT_CPU)[1]
+        until = math.ceil(time.process_time() + cpu_seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (min(until, most), most))
 
 
-def _reply(function: Callable[..., object], call: Any) -> bytes:
+def _reply(names: dict[str, Any], function: str, args: list[Any], named: dict[str, Any]) -> bytes:
     try:
-        return codec.dumps(("value", function(*call[0], **call[1])))
+        return codec.dumps(("value", _function(names, function)(*args, **named)))
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever the program raises
         return codec.dumps(("raised", type(error).__name__, [str(part) for part in error.args]))
 
 
-class _CandidateError(Exception):
-    """Marks, as a second base, what the candidate raised: not the check's own fault."""
-
-
-class _Stub:
-    """The candidate as the check sees it: each call goes to the candidate's process."""
-
-    def __init__(self, channel: socket.socket, limit_bytes: int) -> None:
-        self._channel = channel
-        self._limit_bytes = limit_bytes
-        frames.receive(channel, limit_bytes)
-
-    def __call__(self, *args: object, **named: object) -> object:
-        try:
-            frames.send(self._channel, codec.dumps((args, named)))
-            answer = codec.loads(frames.receive(self._channel, self._limit_bytes))
-            kind, *rest = answer
-        except (OSError, ValueError, TypeError):
-            os._exit(CANDIDATE_GONE)
-        except frames.TooLargeError:
-            os._exit(CANDIDATE_TALKED_TOO_MUCH)
-        if kind == "value":
-            return rest[0]
-        raise _exception(*rest)
-
-
-def _exception(name: str, parts: list[str]) -> Exception:
-    kind = getattr(builtins, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Exception)):
-        return _CandidateError(name, *parts)
-    try:
-        return type(name, (kind, _CandidateError), {})(*parts)  # type: ignore[no-any-return]
-    except TypeError:
-        return _CandidateError(name, *parts)
-
-
-def _check(payload: dict[str, Any]) -> int:
-    try:
-        names = _check_names(payload)
-    except Exception:  # noqa: BLE001 - whatever the check raises
-        return CHECK_BROKEN
-    try:
-        stub = _Stub(socket.socket(fileno=_CHANNEL), payload["limit_bytes"])
-    except (OSError, frames.TooLargeError):
-        return CANDIDATE_GONE
-    names[payload["entry"]] = names["candidate"] = stub
-    return _judged(lambda: names["check"](stub))
-
-
-def _check_names(payload: dict[str, Any]) -> dict[str, Any]:
-    """Returns the globals of the check: usual modules, the prompt's definitions, the check itself."""
-    names: dict[str, Any] = {name: importlib.import_module(name) for name in _FAMILIAR}
-    names["__name__"] = "check"
-    with suppress(Exception):  # a prompt in plain words defines nothing
-        exec(compile(payload["definitions"], "prompt.py", "exec", dont_inherit=True), names)  # noqa: S102 - what this process is for
-    exec(compile(payload["check"], "check.py", "exec", dont_inherit=True), names)  # noqa: S102 - what this process is for
-    return names
-
-
-def _judged(check: Callable[[], object]) -> int:
-    try:
-        check()
-    except _CandidateError:
-        return CANDIDATE_RAISED
-    except AssertionError:
-        return CHECK_REFUTED
-    except (NameError, ImportError):
-        return CHECK_BROKEN
-    except MemoryError:
-        return CHECK_OUT_OF_MEMORY
-    except Exception:  # noqa: BLE001 - such as a comparison with a result of the wrong type
-        return CANDIDATE_RAISED
-    return CHECK_PASSED
+def _function(names: dict[str, Any], name: str) -> Callable[..., object]:
+    """Returns the function of that name, or the method of a class `Solution`."""
+    if name not in names and "Solution" in names:
+        return getattr(names["Solution"](), name)  # type: ignore[no-any-return]
+    return names[name]  # type: ignore[no-any-return]
