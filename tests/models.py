@@ -38,6 +38,7 @@ def tiny_model(folder: Path, seed: int = 0, template: str | None = None) -> Lang
             intermediate_size=64,
             num_hidden_layers=2,
             num_attention_heads=4,
+            head_dim=32,  # the smallest that vLLM has a kernel for
             max_position_embeddings=LONGEST,
             initializer_range=0.5,
             pad_token_id=tokenizer.pad_token_id,

@@ -22,6 +22,8 @@ from adaqueue.adapters.vllm_link import http_client, unless
 from adaqueue.adapters.vllm_options import VllmOptions
 from adaqueue.adapters.vllm_pulse import VllmPulse
 
+__all__ = ["VllmOptions", "VllmServer"]
+
 log = logging.getLogger(__name__)
 
 STDERR = Path("/dev/stderr")

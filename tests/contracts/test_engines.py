@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 import numpy as np
@@ -16,12 +16,14 @@ import torch
 from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.adapters.replay_engine import ReplayEngine
 from adaqueue.adapters.transformers_engine import SeededChoice, TransformersEngine
+from adaqueue.adapters.vllm_engine import VllmEngine
 from adaqueue.core.recording import RecordedSample, Recording
 from adaqueue.core.records import Sample, Unit, sample_seed
 from adaqueue.core.specs import Sampling
 from adaqueue.demo.queries import model_path
 from adaqueue.errors import EngineError
 from adaqueue.ports import Engine
+from tests.contracts.vllm import Served
 from tests.models import LONGEST, ask, one_thread, tiny_model  # noqa: F401 - one_thread: used by every test here
 
 PROMPTS = ("What is 1 + 1?", "2", "What is 12345 * 678?")
@@ -81,10 +83,35 @@ def model_case(model: LanguageModel, temperature: float = 0.7) -> Case:
     )
 
 
-@pytest.fixture(params=["replay", "tiny", "shipped"])
-def case(request: pytest.FixtureRequest) -> Case:
+class CaseOf(Protocol):
+    """Makes a case of a model and a temperature."""
+
+    def __call__(self, model: LanguageModel, temperature: float = 0.7) -> Case: ...
+
+
+def vllm_case_of(server: Served) -> CaseOf:
+    def case_of(model: LanguageModel, temperature: float = 0.7) -> Case:
+        sampling = Sampling("m", temperature, MAX_TOKENS)
+        case = model_case(model, temperature)
+        return replace(case, make=lambda most: VllmEngine(server.url, model, sampling, in_flight=most))
+
+    return case_of
+
+
+@pytest.fixture(params=["transformers", "vllm"])
+def case_of(request: pytest.FixtureRequest) -> CaseOf:
+    """What every engine with a model does, on the tiny one; a vLLM server has it in another folder."""
+    if request.param == "transformers":
+        return model_case
+    return vllm_case_of(request.getfixturevalue("drawing_server"))
+
+
+@pytest.fixture(params=["replay", "tiny", "shipped", "vllm"])
+def case(request: pytest.FixtureRequest, tiny: LanguageModel) -> Case:
     if request.param == "replay":
         return replay_case()
+    if request.param == "vllm":
+        return vllm_case_of(request.getfixturevalue("drawing_server"))(tiny)
     return model_case(request.getfixturevalue(request.param))
 
 
@@ -182,22 +209,22 @@ def test_replay_names_how_many_samples_are_missing() -> None:
         draw(case.make(2), [case.impossible(), bare, case.unit(0, 0)])
 
 
-def test_samples_of_a_query_differ_where_their_seeds_do(tiny: LanguageModel) -> None:
-    case = model_case(tiny)
+def test_samples_of_a_query_differ_where_their_seeds_do(case_of: CaseOf, tiny: LanguageModel) -> None:
+    case = case_of(tiny)
     drawn = texts(draw(case.make(100), case.units(*range(20))))
     for query in range(len(PROMPTS)):
         said = {text for (key, _), text in drawn.items() if key == UUID(int=query + 1)}
         assert len(said) > 10
 
 
-def test_the_seed_alone_decides_whatever_number_it_has(tiny: LanguageModel) -> None:
+def test_the_seed_alone_decides_whatever_number_it_has(case_of: CaseOf, tiny: LanguageModel) -> None:
     key = UUID(int=1)
     units = [Unit(key, number, 7, ask("2"), None) for number in range(3)]
-    assert len(set(texts(draw(model_case(tiny).make(2), units)).values())) == 1
+    assert len(set(texts(draw(case_of(tiny).make(2), units)).values())) == 1
 
 
-def test_temperature_zero_is_greedy_whatever_the_seed(tiny: LanguageModel) -> None:
-    case = model_case(tiny, temperature=0.0)
+def test_temperature_zero_is_greedy_whatever_the_seed(case_of: CaseOf, tiny: LanguageModel) -> None:
+    case = case_of(tiny, temperature=0.0)
     drawn = texts(draw(case.make(4), case.units(0, 1)))
     for query, prompt in enumerate(PROMPTS):
         ids = torch.tensor([tiny.encode(ask(prompt))])
@@ -217,8 +244,8 @@ def test_tokens_are_drawn_as_often_as_their_probability_says() -> None:
         assert shares[3] == 0
 
 
-def test_tokens_are_counted_and_the_end_is_named(tiny: LanguageModel) -> None:
-    case = model_case(tiny)
+def test_tokens_are_counted_and_the_end_is_named(case_of: CaseOf, tiny: LanguageModel) -> None:
+    case = case_of(tiny)
     seen = set()
     for sample in draw(case.make(100), case.units(*range(60))):
         prompt = PROMPTS[sample.query_id.int - 1]
@@ -231,12 +258,12 @@ def test_tokens_are_counted_and_the_end_is_named(tiny: LanguageModel) -> None:
     assert seen == {"stop", "length"}
 
 
-def test_a_model_with_several_ends_stops_at_each_of_them(tmp_path: Path) -> None:
+def test_a_model_with_several_ends_stops_at_each_of_them(case_of: CaseOf, tmp_path: Path) -> None:
     tiny = tiny_model(tmp_path)
     digits = [tiny.tokenizer.convert_tokens_to_ids(digit) for digit in "0123456789"]
     tiny.model.generation_config.eos_token_id = [tiny.tokenizer.eos_token_id, *digits]
     tiny.model.generation_config.save_pretrained(tmp_path)
-    case = model_case(LanguageModel(str(tmp_path), "tiny"))
+    case = case_of(LanguageModel(str(tmp_path), "tiny"))
     samples = draw(case.make(100), case.units(*range(30)))
     stopped = [sample for sample in samples if sample.text and sample.text[-1].isdigit()]
     assert len(stopped) > 20
@@ -247,20 +274,20 @@ def test_a_model_with_several_ends_stops_at_each_of_them(tmp_path: Path) -> None
     assert min(sample.tokens_out or 0 for sample in stopped) == 1
 
 
-def test_a_model_that_says_nul_is_quoted_with_a_mark_in_its_place(tmp_path: Path) -> None:
+def test_a_model_that_says_nul_is_quoted_with_a_mark_in_its_place(case_of: CaseOf, tmp_path: Path) -> None:
     tiny = tiny_model(tmp_path)
     vocabulary = (tmp_path / "tokenizer.json").read_text()
     assert '"What is "' in vocabulary
     (tmp_path / "tokenizer.json").write_text(vocabulary.replace('"What is "', '"a\\u0000b"'))
-    case = model_case(LanguageModel(str(tmp_path), "tiny"))
+    case = case_of(LanguageModel(str(tmp_path), "tiny"))
     said = [sample.text for sample in draw(case.make(100), case.units(*range(60)))]
     assert tiny.tokenizer is not None
     assert not any("\x00" in (text or "") for text in said)
     assert any("a\ufffdb" in (text or "") for text in said)
 
 
-def test_a_prompt_may_fill_all_that_its_response_leaves(tiny: LanguageModel) -> None:
-    engine = model_case(tiny).make(2)
+def test_a_prompt_may_fill_all_that_its_response_leaves(case_of: CaseOf, tiny: LanguageModel) -> None:
+    engine = case_of(tiny).make(2)
     room = LONGEST - MAX_TOKENS - len(tiny.encode(ask("")))
     (sample,) = draw(engine, [Unit(UUID(int=1), 0, 0, ask("1" * room), None)])
     assert sample.tokens_in == LONGEST - MAX_TOKENS
@@ -268,12 +295,14 @@ def test_a_prompt_may_fill_all_that_its_response_leaves(tiny: LanguageModel) -> 
         draw(engine, [Unit(UUID(int=1), 0, 0, ask("1" * (room + 1)), None)])
 
 
-def test_messages_that_the_template_refuses_fail_after_everything_else_was_drawn(tmp_path: Path) -> None:
+def test_messages_that_the_template_refuses_fail_after_everything_else_was_drawn(
+    case_of: CaseOf, tmp_path: Path
+) -> None:
     template = (
         "{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
         "{{ m['content'] }}{% endfor %}"
     )
-    case = model_case(tiny_model(tmp_path, template=template))
+    case = case_of(tiny_model(tmp_path, template=template))
     refused = Unit(UUID(int=99), 0, 0, ({"role": "system", "content": "1"},), None)
     drawn, reason = draw_until_it_fails(case.make(2), [refused, *case.units(0)])
     assert set(texts(drawn)) == asked(case.units(0))

@@ -1,0 +1,95 @@
+"""Proves that a launcher's server comes back from every death and hang, and outlives no launcher."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from adaqueue.demo.queries import model_path
+from tests.contracts.vllm import Served, served
+
+STALL_SECONDS = 5.0
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    log = tmp_path_factory.mktemp("server") / "log"
+    with served(model_path(), log, stall_seconds=STALL_SECONDS) as server:
+        yield server
+
+
+def api_server(server: Served) -> psutil.Process:
+    children = psutil.Process(server.launcher.pid).children()
+    return next(child for child in children if "vllm" in " ".join(child.cmdline()))
+
+
+def engine_core(server: Served) -> psutil.Process:
+    return next(child for child in api_server(server).children() if "EngineCore" in " ".join(child.cmdline()))
+
+
+def comes_back(server: Served, before: list[psutil.Process]) -> bool:
+    """Whether another server works, and nothing of the one before is left."""
+    _, alive = psutil.wait_procs(before, timeout=60)
+    server.wait()
+    return not alive and not set(family(server)) & set(before)
+
+
+def family(server: Served) -> list[psutil.Process]:
+    parent = api_server(server)
+    return [parent, *parent.children(recursive=True)]
+
+
+def is_green(server: Served) -> bool:
+    return httpx.get(f"{server.url}/health", trust_env=False, timeout=2).status_code == 200
+
+
+def test_a_server_whose_process_is_killed_comes_back_and_leaves_no_engine_behind(server: Served) -> None:
+    before = family(server)
+    before[0].kill()
+    assert comes_back(server, before)
+
+
+def test_a_server_whose_engine_is_killed_comes_back(server: Served) -> None:
+    before = family(server)
+    engine_core(server).kill()
+    assert comes_back(server, before)
+
+
+def test_an_engine_that_hangs_behind_a_green_health_is_started_afresh(server: Served) -> None:
+    before = family(server)
+    engine_core(server).suspend()
+    started = time.monotonic()
+    time.sleep(1)
+    assert is_green(server)
+    _, alive = psutil.wait_procs(before, timeout=8 * STALL_SECONDS)
+    assert not alive
+    assert time.monotonic() - started >= STALL_SECONDS
+    assert comes_back(server, before)
+    assert "vLLM is sick and is started afresh: nothing moved for" in server.log.read_text()
+
+
+def test_an_idle_server_is_left_alone(server: Served) -> None:
+    before = family(server)
+    time.sleep(3 * STALL_SECONDS)
+    assert family(server) == before
+    assert is_green(server)
+
+
+def test_stopping_ends_everything_and_so_does_the_death_of_a_launcher_at_any_moment(tmp_path: Path) -> None:
+    with served(model_path(), tmp_path / "log") as server:
+        of_a_working_server = family(server)
+        os.kill(server.launcher.pid, signal.SIGKILL)
+        assert not psutil.wait_procs(of_a_working_server, timeout=10)[1]
+    with served(model_path(), tmp_path / "log") as server:
+        stopped = [psutil.Process(server.launcher.pid), *family(server)]
+        server.launcher.terminate()
+        server.launcher.wait(30)
+        assert not psutil.wait_procs(stopped, timeout=5)[1]
+        assert server.launcher.returncode == 0
