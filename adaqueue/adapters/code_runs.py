@@ -100,7 +100,7 @@ def _call(zygote: Zygote, request: Request, tests: list[Any]) -> _Calls:
         fault = _converse(ours, run, request, tests, calls)
         ending = zygote.end(run)
     if fault:
-        calls.fault = ending.fault if fault == "ended" else fault
+        calls.fault = fault if fault != "ended" else ending.fault or "runtime_error"
         calls.by_clock = ending.by_clock
     return calls
 

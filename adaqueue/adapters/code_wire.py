@@ -22,7 +22,7 @@ class Limits:
         output_bytes: of each of its outputs.
     """
 
-    cpu_seconds: float = 5.0
+    cpu_seconds: float = 10.0
     memory_mebibytes: int = 512
     output_bytes: int = 1 << 20
 
