@@ -49,13 +49,14 @@ class PostgresSamplingLedger:
     def record(self, claims: Sequence[Claim], sampling: Sampling, drawn: Sequence[Sample]) -> set[UUID]:
         """Commits one engine response, see `SamplingLedger`."""
         by_query = {claim.query_id: claim for claim in claims}
+        fingerprint = sampling.fingerprint()
         with self._database.begin() as conn:
             held = self._held(conn, claims)
             rows, late = [], []
             for sample in drawn:
                 claim = by_query[sample.query_id]
                 if claim.allocation_id in held:
-                    rows.append(self._row(claim, sampling, sample))
+                    rows.append(self._row(claim, fingerprint, sample))
                 else:
                     late.append((claim, sample))
             if rows:
@@ -100,14 +101,14 @@ class PostgresSamplingLedger:
         tries = {claim.allocation_id: claim.attempt for claim in claims}
         return {row.id for row in allocations.lock_held(conn, tries)}
 
-    def _row(self, claim: Claim, sampling: Sampling, sample: Sample) -> dict[str, Any]:
+    def _row(self, claim: Claim, fingerprint: str, sample: Sample) -> dict[str, Any]:
         return {
             "query_id": sample.query_id,
             "number": sample.number,
             "allocation_id": claim.allocation_id,
             "attempt": claim.attempt,
             "decoder": self._decoder,
-            "sampling_fingerprint": sampling.fingerprint(),
+            "sampling_fingerprint": fingerprint,
             "seed": sample.seed,
             "text": sample.text,
             "tokens_in": sample.tokens_in,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import socket
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import workers
@@ -28,7 +29,7 @@ class PostgresWorkers:
         with self._database.begin() as conn:
             return workers.served(conn, seconds)
 
-    def kinds_since(self, start: datetime.datetime) -> set[str]:
-        """Returns the kinds of workers that reported since `start` and have not stopped."""
+    def pids_since(self, start: datetime.datetime) -> set[int]:
+        """Returns the processes of this host's workers that reported since `start` and have not stopped."""
         with self._database.begin() as conn:
-            return workers.kinds_since(conn, start)
+            return workers.pids_since(conn, start, socket.gethostname())

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, case, func, literal, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Row, case, func, literal, select, update
 
+from adaqueue.adapters.sql.bulk import among, insert_rows, pairs
 from adaqueue.adapters.sql.clock import ago
 from adaqueue.adapters.tables import AllocationRow, WorkerRow
 
@@ -18,7 +18,7 @@ HELD = (TABLE.c.id, TABLE.c.attempt, TABLE.c.query_id, TABLE.c.failures, TABLE.c
 
 def insert_all(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Inserts new allocations."""
-    conn.execute(insert(AllocationRow), rows)
+    conn.execute(insert_rows(AllocationRow, rows))
 
 
 def claim(conn: Connection, ids: Sequence[UUID], worker_id: UUID) -> list[Row[Any]]:
@@ -34,7 +34,7 @@ def claim(conn: Connection, ids: Sequence[UUID], worker_id: UUID) -> list[Row[An
     """
     ready = (
         select(AllocationRow.id)
-        .where(AllocationRow.id.in_(ids), AllocationRow.state == "ready")
+        .where(among(AllocationRow.id, ids), AllocationRow.state == "ready")
         .order_by(AllocationRow.id)
         .with_for_update(skip_locked=True)
     )
@@ -62,7 +62,7 @@ def lock_held(conn: Connection, attempts: Mapping[UUID, int]) -> list[Row[Any]]:
     """Locks and returns those of the allocations that still are at the given attempt and running."""
     statement = (
         select(*HELD)
-        .where(tuple_(TABLE.c.id, TABLE.c.attempt).in_(list(attempts.items())), TABLE.c.state == "running")
+        .where(pairs(TABLE.c.id, TABLE.c.attempt, attempts), TABLE.c.state == "running")
         .order_by(TABLE.c.id)
         .with_for_update()
     )
@@ -73,21 +73,21 @@ def finish(conn: Connection, ids: Sequence[UUID]) -> None:
     """Marks allocations as done; the attempt that finished was no failure."""
     conn.execute(
         update(AllocationRow)
-        .where(AllocationRow.id.in_(ids))
+        .where(among(AllocationRow.id, ids))
         .values(state="done", failures=AllocationRow.failures - 1)
     )
 
 
 def bury(conn: Connection, ids: Sequence[UUID]) -> None:
     """Marks allocations as dead: nobody tries them again."""
-    conn.execute(update(AllocationRow).where(AllocationRow.id.in_(ids)).values(state="dead"))
+    conn.execute(update(AllocationRow).where(among(AllocationRow.id, ids)).values(state="dead"))
 
 
 def fail(conn: Connection, ids: Sequence[UUID]) -> None:
     """Makes allocations ready again after a failure; the reaper rings for them after a pause."""
     conn.execute(
         update(AllocationRow)
-        .where(AllocationRow.id.in_(ids))
+        .where(among(AllocationRow.id, ids))
         .values(state="ready", worker_id=None, rung_at=func.now())
     )
 
@@ -96,7 +96,7 @@ def hand_back(conn: Connection, ids: Sequence[UUID]) -> None:
     """Makes allocations ready again without counting the attempt; the reaper rings for them at once."""
     conn.execute(
         update(AllocationRow)
-        .where(AllocationRow.id.in_(ids))
+        .where(among(AllocationRow.id, ids))
         .values(state="ready", worker_id=None, failures=AllocationRow.failures - 1, rung_at=ago(86_400))
     )
 

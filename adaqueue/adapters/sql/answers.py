@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import insert
 
+from adaqueue.adapters.sql.bulk import insert_rows
 from adaqueue.adapters.tables import AnswerRow
 
 
 def insert_new(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Inserts answers; a query's first answer stays."""
     if rows:
-        conn.execute(insert(AnswerRow).on_conflict_do_nothing(), rows)
+        conn.execute(insert_rows(AnswerRow, rows).on_conflict_do_nothing())

@@ -6,22 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, case, func, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, case, func, update
 
+from adaqueue.adapters.sql.bulk import insert_rows, pairs
 from adaqueue.adapters.tables import AttemptRow
 
 
 def begin(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Inserts (allocation_id, attempt, worker_id, asked_samples) of claims."""
-    conn.execute(insert(AttemptRow), rows)
+    conn.execute(insert_rows(AttemptRow, rows))
 
 
 def end(conn: Connection, attempts: Mapping[UUID, int], outcome: str, reason: str | None = None) -> None:
     """Ends attempts: finished, handed_back, failed or lost."""
     conn.execute(
         update(AttemptRow)
-        .where(tuple_(AttemptRow.allocation_id, AttemptRow.attempt).in_(list(attempts.items())))
+        .where(pairs(AttemptRow.allocation_id, AttemptRow.attempt, attempts))
         .values(outcome=outcome, reason=reason, ended_at=func.now())
     )
 

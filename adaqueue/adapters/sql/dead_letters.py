@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import insert
 
+from adaqueue.adapters.sql.bulk import insert_rows
 from adaqueue.adapters.tables import DeadLetterRow
 
 
 def bury(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Keeps (id, run_id, external_id, content, payload, reason) of what could not be carried out, once."""
     if rows:
-        conn.execute(insert(DeadLetterRow).on_conflict_do_nothing(), rows)
+        conn.execute(insert_rows(DeadLetterRow, rows).on_conflict_do_nothing())

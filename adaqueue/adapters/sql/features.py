@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, Row, select
 
+from adaqueue.adapters.sql.bulk import among, insert_rows
 from adaqueue.adapters.tables import FeaturesRow
 
 
@@ -19,14 +19,14 @@ def store(conn: Connection, fingerprint: str, vectors: dict[UUID, bytes]) -> Non
         for query_id, vector in vectors.items()
     ]
     if rows:
-        conn.execute(insert(FeaturesRow).on_conflict_do_nothing(), rows)
+        conn.execute(insert_rows(FeaturesRow, rows).on_conflict_do_nothing())
 
 
 def latest(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """Returns each query's newest (query_id, fingerprint, vector)."""
     statement = (
         select(FeaturesRow.query_id, FeaturesRow.fingerprint, FeaturesRow.vector)
-        .where(FeaturesRow.query_id == func.any(list(ids)))
+        .where(among(FeaturesRow.query_id, ids))
         .order_by(FeaturesRow.created_at)
     )
     rows: list[Row[Any]] = list(conn.execute(statement))

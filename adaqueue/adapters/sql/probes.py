@@ -13,12 +13,17 @@ from adaqueue.adapters.tables import ProbeRow
 TABLE = ProbeRow.__table__
 
 
-def champion(conn: Connection, decoder: str, domain: str) -> Row[Any] | None:
-    """Returns the row of the probe in use for a decoder and a domain; None if there is none."""
-    statement = select(TABLE).where(
+def champion(conn: Connection, decoder: str, domain: str) -> UUID | None:
+    """Returns the key of the probe in use for a decoder and a domain; None if there is none."""
+    statement = select(ProbeRow.id).where(
         ProbeRow.decoder == decoder, ProbeRow.domain == domain, ProbeRow.state == "champion"
     )
-    return conn.execute(statement).one_or_none()
+    return conn.execute(statement).scalar_one_or_none()
+
+
+def whole(conn: Connection, probe_id: UUID) -> Row[Any]:
+    """Returns a probe's row, weights included."""
+    return conn.execute(select(TABLE).where(ProbeRow.id == probe_id)).one()
 
 
 def register(conn: Connection, row: dict[str, Any]) -> None:
@@ -28,7 +33,7 @@ def register(conn: Connection, row: dict[str, Any]) -> None:
 
 def promote(conn: Connection, probe_id: UUID) -> None:
     """Makes a probe the one in use; the one before it retires."""
-    row = conn.execute(select(TABLE).where(ProbeRow.id == probe_id)).one()
+    row = conn.execute(select(ProbeRow.decoder, ProbeRow.domain).where(ProbeRow.id == probe_id)).one()
     conn.execute(
         update(ProbeRow)
         .where(ProbeRow.decoder == row.decoder, ProbeRow.domain == row.domain, ProbeRow.state == "champion")

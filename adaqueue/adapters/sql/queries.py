@@ -8,8 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 
+from adaqueue.adapters.sql.bulk import among, insert_rows
 from adaqueue.adapters.sql.clock import ago
 from adaqueue.adapters.tables import QueryRow
 from adaqueue.core.query import Query
@@ -23,21 +23,21 @@ TABLE = QueryRow.__table__
 
 def insert_new(conn: Connection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
     """Inserts those not there yet; returns the internal keys of the new ones."""
-    statement = insert(QueryRow).on_conflict_do_nothing().returning(QueryRow.id)
-    return set(conn.execute(statement, rows).scalars())
+    statement = insert_rows(QueryRow, rows).on_conflict_do_nothing().returning(QueryRow.id)
+    return set(conn.execute(statement).scalars())
 
 
 def contents(conn: Connection, run_id: UUID, external_ids: Sequence[str]) -> dict[str, bytes]:
     """Returns the content digest of each id that the run already has."""
     statement = select(QueryRow.external_id, QueryRow.content).where(
-        QueryRow.run_id == run_id, QueryRow.external_id == func.any(list(external_ids))
+        QueryRow.run_id == run_id, among(QueryRow.external_id, external_ids)
     )
     return {row.external_id: row.content for row in conn.execute(statement)}
 
 
 def contents_by_key(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, bytes]:
     """Returns the content digest of those internal keys that are queries of the ledger."""
-    rows = conn.execute(select(QueryRow.id, QueryRow.content).where(QueryRow.id.in_(ids)))
+    rows = conn.execute(select(QueryRow.id, QueryRow.content).where(among(QueryRow.id, ids)))
     return {row.id: row.content for row in rows}
 
 
@@ -45,7 +45,7 @@ def begin_features(conn: Connection, ids: Sequence[UUID]) -> list[UUID]:
     """Counts an attempt at the features of those that wait for them; returns their keys."""
     statement = (
         update(QueryRow)
-        .where(QueryRow.id.in_(ids), QueryRow.state == "features")
+        .where(among(QueryRow.id, ids), QueryRow.state == "features")
         .values(features_attempts=QueryRow.features_attempts + 1, since=func.now())
         .returning(QueryRow.id)
     )
@@ -56,7 +56,7 @@ def to_window(conn: Connection, ids: Sequence[UUID]) -> None:
     """Lets queries that waited for features wait for their window."""
     conn.execute(
         update(QueryRow)
-        .where(QueryRow.id.in_(ids), QueryRow.state == "features")
+        .where(among(QueryRow.id, ids), QueryRow.state == "features")
         .values(state="window", since=func.now())
     )
 
@@ -131,7 +131,7 @@ def to_sampling(conn: Connection, ids: Sequence[UUID]) -> int:
     """Moves queries from their window to sampling; returns how many still waited."""
     statement = (
         update(QueryRow)
-        .where(QueryRow.id == func.any(list(ids)), QueryRow.state == "window")
+        .where(among(QueryRow.id, ids), QueryRow.state == "window")
         .values(state="sampling", since=func.now())
     )
     return conn.execute(statement).rowcount
@@ -143,7 +143,7 @@ def close(conn: Connection, outcomes: dict[UUID, str]) -> None:
         ids = [query_id for query_id, result in outcomes.items() if result == outcome]
         conn.execute(
             update(QueryRow)
-            .where(QueryRow.id == func.any(ids), QueryRow.state != "closed")
+            .where(among(QueryRow.id, ids), QueryRow.state != "closed")
             .values(state="closed", outcome=outcome, closed_at=func.now(), since=func.now())
         )
 
@@ -151,7 +151,7 @@ def close(conn: Connection, outcomes: dict[UUID, str]) -> None:
 def load(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Query]:
     """Returns queries as their producers gave them; one that no longer passes the checks is left out."""
     found = {}
-    for row in conn.execute(select(TABLE).where(QueryRow.id.in_(ids))):
+    for row in conn.execute(select(TABLE).where(among(QueryRow.id, ids))):
         try:
             found[row.id] = _query(row)
         except BadQueryError as error:
@@ -162,7 +162,7 @@ def load(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Query]:
 def identities(conn: Connection, ids: Sequence[UUID]) -> list[Row[Any]]:
     """Returns (id, run_id, external_id, content) of queries."""
     columns = (TABLE.c.id, TABLE.c.run_id, TABLE.c.external_id, TABLE.c.content)
-    return list(conn.execute(select(*columns).where(QueryRow.id.in_(ids))))
+    return list(conn.execute(select(*columns).where(among(QueryRow.id, ids))))
 
 
 def _query(row: Row[Any]) -> Query:

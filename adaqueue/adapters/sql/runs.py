@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from adaqueue.adapters.sql.bulk import among
 from adaqueue.adapters.tables import RunRow
 from adaqueue.core.specs import Run
 
@@ -38,7 +39,7 @@ def open_or_create(conn: Connection, run: Run) -> Run:
 
 def by_id(conn: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
     """Returns those of the runs that exist."""
-    rows = conn.execute(select(TABLE).where(RunRow.id.in_(list(run_ids)))).mappings()
+    rows = conn.execute(select(TABLE).where(among(RunRow.id, run_ids))).mappings()
     return {row["id"]: _run(row) for row in rows}
 
 

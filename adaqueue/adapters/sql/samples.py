@@ -8,22 +8,22 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects.postgresql import insert
 
+from adaqueue.adapters.sql.bulk import among, insert_rows
 from adaqueue.adapters.tables import SampleRow
 from adaqueue.core.records import Sample
 
 
 def insert_new(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
     """Inserts samples; the first writer of a number wins."""
-    conn.execute(insert(SampleRow).on_conflict_do_nothing(), rows)
+    conn.execute(insert_rows(SampleRow, rows).on_conflict_do_nothing())
 
 
 def of_queries(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Sample]]:
     """Returns the queries' samples in order of their numbers."""
     statement = (
         select(SampleRow.__table__)
-        .where(SampleRow.query_id.in_(ids))
+        .where(among(SampleRow.query_id, ids))
         .order_by(SampleRow.query_id, SampleRow.number)
     )
     found: dict[UUID, list[Sample]] = defaultdict(list)
@@ -47,7 +47,7 @@ def count_by_attempt(conn: Connection, allocation_ids: Sequence[UUID]) -> dict[t
     """Returns how many samples each attempt of the allocations has committed."""
     statement = (
         select(SampleRow.allocation_id, SampleRow.attempt, func.count())
-        .where(SampleRow.allocation_id.in_(allocation_ids))
+        .where(among(SampleRow.allocation_id, allocation_ids))
         .group_by(SampleRow.allocation_id, SampleRow.attempt)
     )
     return {(row[0], row[1]): row[2] for row in conn.execute(statement)}

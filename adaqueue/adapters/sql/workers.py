@@ -65,9 +65,11 @@ def now(conn: Connection) -> datetime.datetime:
     return conn.execute(select(func.now())).scalar_one()
 
 
-def kinds_since(conn: Connection, start: datetime.datetime) -> set[str]:
-    """Returns the kinds of workers that started since `start` and have not stopped."""
-    statement = select(WorkerRow.kind).where(WorkerRow.started_at >= start, WorkerRow.stopped_at.is_(None))
+def pids_since(conn: Connection, start: datetime.datetime, host: str) -> set[int]:
+    """Returns the processes of workers on a host that started since `start` and have not stopped."""
+    statement = select(WorkerRow.pid).where(
+        WorkerRow.started_at >= start, WorkerRow.stopped_at.is_(None), WorkerRow.host == host
+    )
     return set(conn.execute(statement).scalars())
 
 
