@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -60,24 +59,20 @@ class MlpProbe(nn.Module):
         return save({name: tensor.contiguous() for name, tensor in self.state_dict().items()})
 
 
-def from_file(path: Path, sha256: str) -> MlpProbe:
-    """Returns the probe whose weights lie in a file.
+def from_bytes(data: bytes, sha256: str) -> MlpProbe:
+    """Returns the probe with these weights, as `to_bytes` gave them.
 
     Raises:
-        FingerprintError: the file cannot be read, is not the one registered, or holds something else.
+        FingerprintError: the data is not what was registered, or holds something else.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FingerprintError(f"the probe's weights cannot be read: {error}") from None
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise FingerprintError(f"{path} does not have the digest that was registered, {sha256}")
+        raise FingerprintError(f"the weights do not have the digest that was registered, {sha256}")
     try:
         tensors = load(data)
         probe = MlpProbe(tensors["mean"].shape[0], tensors["first.bias"].shape[0])
         probe.load_state_dict(tensors)
     except (SafetensorError, LookupError, RuntimeError) as error:
-        raise FingerprintError(f"{path} holds no probe: {error}") from error
+        raise FingerprintError(f"the weights hold no probe: {error}") from error
     return probe.eval()
 
 

@@ -1,12 +1,10 @@
-"""Which probe is in use: rows in the ledger, weights as safetensors in the data folder."""
+"""Which probe is in use: rows in the ledger, weights included, so that machines share nothing else."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -56,17 +54,13 @@ class ProbeRegistry:
 
     Args:
         database: the ledger's Postgres.
-        data_folder: weights lie in its `probes` folder.
-        load: reads weights from a file, given the digest that they must have.
+        load: reads weights, given the digest that they must have.
     """
 
-    def __init__(
-        self, database: Database, data_folder: Path, load: Callable[[Path, str], ProbeModel]
-    ) -> None:
+    def __init__(self, database: Database, load: Callable[[bytes, str], ProbeModel]) -> None:
         self._database = database
-        self._folder = data_folder / "probes"
         self._load = load
-        self._loaded: RegisteredProbe | None = None
+        self._loaded: dict[tuple[str, str], RegisteredProbe] = {}
 
     def promote_new(
         self, weights: bytes, domain: str, spec: FeatureSpec, sampling: Sampling, metrics: Mapping[str, Any]
@@ -74,9 +68,6 @@ class ProbeRegistry:
         """Registers a probe, puts it into use, and returns its name."""
         key = uuid7()
         name = f"{domain}-{key.hex[-12:]}"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{name}.safetensors"
-        _write_whole(path, weights)
         row = {
             "id": key,
             "name": name,
@@ -86,7 +77,7 @@ class ProbeRegistry:
             "sampling_fingerprint": sampling.fingerprint(),
             "spec": {"features": asdict(spec), "sampling": asdict(sampling), "head": "beta"},
             "metrics": dict(metrics),
-            "uri": path.name,
+            "weights": weights,
             "sha256": hashlib.sha256(weights).hexdigest(),
         }
         with self._database.begin() as conn:
@@ -98,28 +89,20 @@ class ProbeRegistry:
         """Returns the probe in use for a decoder and a domain; None if there is none.
 
         Raises:
-            FingerprintError: its weights are missing or are not those registered.
+            FingerprintError: its weights are not those registered.
         """
         with self._database.begin() as conn:
-            row = probes.champion(conn, decoder, domain)
-        if row is None:
-            return None
-        if self._loaded is None or self._loaded.id != row.id:
-            self._loaded = RegisteredProbe(
-                id=row.id,
-                name=row.name,
-                features_fingerprint=row.features_fingerprint,
-                sampling_fingerprint=row.sampling_fingerprint,
-                model=self._load(self._folder / row.uri, row.sha256),
-            )
-        return self._loaded
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Writes a file that takes its name only when it is whole and on the disk."""
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+            key = probes.champion(conn, decoder, domain)
+            known = self._loaded.get((decoder, domain))
+            if key is None or (known is not None and known.id == key):
+                return None if key is None else known
+            row = probes.whole(conn, key)
+        found = RegisteredProbe(
+            id=row.id,
+            name=row.name,
+            features_fingerprint=row.features_fingerprint,
+            sampling_fingerprint=row.sampling_fingerprint,
+            model=self._load(row.weights, row.sha256),
+        )
+        self._loaded[decoder, domain] = found
+        return found

@@ -134,7 +134,7 @@ class FeaturesRow(Base):
 
 
 class ProbeRow(Base):
-    """A trained probe; weights lie at `uri` and are refused if their digest differs."""
+    """A trained probe; weights, as safetensors, are refused if their digest differs."""
 
     __tablename__ = "probes"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -145,7 +145,7 @@ class ProbeRow(Base):
     sampling_fingerprint: Mapped[str]
     spec: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any]]
-    uri: Mapped[str]
+    weights: Mapped[bytes]
     sha256: Mapped[str]
     state: Mapped[str]
     created_at: Mapped[datetime.datetime] = now()
