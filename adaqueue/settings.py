@@ -17,7 +17,7 @@ PREFIX = "ADAQUEUE_"
 
 
 def default_data_folder() -> Path:
-    """Returns the folder of servers, logs and probes, by the XDG convention."""
+    """Returns the folder of servers and logs, by the XDG convention."""
     home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(home) / "adaqueue"
 
@@ -30,9 +30,24 @@ class Settings(BaseModel):
     redis_url: SecretStr | None = Field(None, description="Redis; absent: embedded in the data folder")
     database_url: SecretStr | None = Field(None, description="Postgres; absent: embedded in the data folder")
     broker_url: SecretStr | None = Field(None, description="Celery's broker; absent: the same as redis_url")
-    data_folder: Path = Field(default_factory=default_data_folder, description="servers, logs, probes")
+    data_folder: Path = Field(default_factory=default_data_folder, description="servers, logs")
 
-    engine: Literal["transformers", "replay"] = Field("transformers", description="who draws samples")
+    engine: Literal["transformers", "vllm", "replay"] = Field("transformers", description="who draws samples")
+    engine_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="OpenAI-compatible server that vllm draws from; absent: one of our own for each sampler",
+    )
+    engine_slots: int = Field(
+        256, ge=1, le=65_536, description="samples that a vLLM server draws at once (max_num_seqs)"
+    )
+    engine_options: str = Field("", description="further options of our own vLLM servers, as in a shell")
+    features: Literal["transformers", "vllm"] = Field(
+        "transformers", description="who computes prompts' hidden states"
+    )
+    features_url: str | None = Field(
+        None, pattern=r"^https?://", description="vLLM pooling server of features; absent: one of our own"
+    )
     model: str = Field(
         "adaqueue-arithmetic", description="the shipped small model, a folder, or a hub name", min_length=1
     )
@@ -53,6 +68,17 @@ class Settings(BaseModel):
     prior_alpha: float = Field(1.0, gt=0, description="Beta prior over success where there is no probe")
     prior_beta: float = Field(1.0, gt=0, description="Beta prior over success where there is no probe")
 
+    samplers: int = Field(1, ge=1, le=64, description="sampler processes that `adaqueue up` runs")
+    verifiers: int = Field(2, ge=1, le=256, description="processes of `adaqueue up` that run tests of code")
+    verifiers_folder: Path | None = Field(
+        None, description="where verifiers' sockets are; absent: in the data folder"
+    )
+    test_cpu_seconds: float = Field(
+        5.0, gt=0, le=600, description="processor time of a program under test; twice that and 1 s elapsed"
+    )
+    test_memory_mebibytes: int = Field(512, ge=64, le=65_536, description="memory of a program under test")
+    test_output_bytes: int = Field(2**20, ge=1_024, le=2**30, description="output of a program under test")
+
     inbox_capacity: int = Field(100_000, ge=1, description="queries in the inbox at most")
     heartbeat_seconds: float = Field(2.0, gt=0, description="between two signs of life of a worker")
     worker_timeout_seconds: float = Field(
@@ -62,6 +88,12 @@ class Settings(BaseModel):
         15.0, gt=0, description="a doorbell nobody answered is rung again after"
     )
     most_failures: int = Field(5, ge=1, le=100, description="attempts at a query before it is a dead letter")
+
+
+SECRETS = frozenset(
+    name for name, field in Settings.model_fields.items() if field.annotation == SecretStr | None
+)
+"""Settings that carry passwords."""
 
 
 def load_settings(
@@ -120,6 +152,6 @@ def _words(error: ValidationError) -> str:
     lines = []
     for fault in error.errors():
         name = str(fault["loc"][0])
-        value = "(hidden)" if name.endswith("_url") else repr(fault["input"])
+        value = "(hidden)" if name in SECRETS else repr(fault["input"])
         lines.append(f"{name}: {value}: {fault['msg']}")
     return "; ".join(lines)

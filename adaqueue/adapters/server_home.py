@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import secrets
 import shutil
-import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from adaqueue.adapters.processes import Account
 from adaqueue.adapters.server_account import can_enter, default_server_account, owner_of
+from adaqueue.adapters.socket_folder import check_private, folder_digest, socket_folder
 from adaqueue.errors import UnavailableError
 
 OUTSIDE = Path("/var/lib/adaqueue")
-_SHORT = Path("/tmp")  # noqa: S108 - not TMPDIR: every process must find the same place; ownership is checked
 _LINK = "servers"
 _LONGEST_SOCKET_NAME = ".s.PGSQL.5432"
-_LONGEST_SOCKET_PATH_BYTES = 107
 
 
 @dataclass(frozen=True)
@@ -38,10 +34,7 @@ class ServerHome:
     @property
     def sockets(self) -> Path:
         """Where their sockets are: `folder`, or a short path if that is too long or needs quoting."""
-        longest = os.fsencode(self.folder / _LONGEST_SOCKET_NAME)
-        if len(longest) <= _LONGEST_SOCKET_PATH_BYTES and re.fullmatch(rb"[A-Za-z0-9/._@+-]+", longest):
-            return self.folder
-        return _SHORT / f"adaqueue-{self._uid}-{_digest(self.folder)}"
+        return socket_folder(self.folder, _LONGEST_SOCKET_NAME, self._uid)
 
     def make_sockets_folder(self) -> None:
         """Makes the sockets' folder, private to the servers' user, if it is not there.
@@ -59,15 +52,7 @@ class ServerHome:
         Raises:
             UnavailableError: the folder is another user's, or open to others.
         """
-        try:
-            status = self.sockets.lstat()
-        except FileNotFoundError:
-            return
-        private = stat.S_ISDIR(status.st_mode) and stat.S_IMODE(status.st_mode) & 0o077 == 0
-        if not private or status.st_uid != self._uid:
-            raise UnavailableError(
-                f"{self.sockets} is not private to user {self._uid}: remove it, and find out who made it"
-            )
+        check_private(self.sockets, self._uid)
 
     def make_folder(self, folder: Path) -> None:
         """Makes a folder that only the servers' user may enter, if it is not there."""
@@ -149,7 +134,7 @@ def _new_home(folder: Path, outside: Path, account: Account | None) -> ServerHom
         (folder / _LINK).mkdir(mode=0o700)
         return ServerHome(folder / _LINK, account)
     make_passable(outside)
-    home = _unused(outside / _digest(folder))
+    home = _unused(outside / folder_digest(folder))
     home.mkdir(mode=0o700)
     (folder / _LINK).symlink_to(home)
     return ServerHome(home, account)
@@ -171,7 +156,3 @@ def _unused(path: Path) -> Path:
         number += 1
         candidate = path.with_name(f"{path.name}-{number}")
     return candidate
-
-
-def _digest(folder: Path) -> str:
-    return hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]

@@ -129,6 +129,10 @@ class Supervisor:
             self.tend()
             time.sleep(self._poll_seconds)
 
+    def pids(self) -> dict[str, int | None]:
+        """Returns each child's process now; None while it is not running."""
+        return {name: child.pid for name, child in self._children.items()}
+
     def tend(self) -> None:
         """Notices children that ended and starts those whose pause is over; returns at once."""
         changed = [child for child in self._children.values() if child.tend()]

@@ -17,7 +17,8 @@ from adaqueue.adapters.processes import log_tail
 from adaqueue.errors import UnavailableError
 from adaqueue.settings import PREFIX, Settings
 from adaqueue.wiring.addresses import check_up
-from adaqueue.wiring.system import READY_SECONDS, discard, environment, take_down
+from adaqueue.wiring.machine import environment
+from adaqueue.wiring.system import READY_SECONDS, discard, take_down
 
 STOPPING_SECONDS = 60.0
 

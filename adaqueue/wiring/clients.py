@@ -50,11 +50,11 @@ class ClientServices:
             id=key,
             name=name or str(key),
             engine=engine,
-            decoder=self.settings.model if engine == "transformers" else engine,
+            decoder=engine if engine == "replay" else self.settings.model,
             policy=self.settings.policy,
             average_budget=self.settings.average_budget,
             b_max=self.settings.b_max,
-            has_features=engine == "transformers",
+            has_features=engine != "replay",
         )
 
     def close(self) -> None:
@@ -97,6 +97,6 @@ def _as_served(workers: PostgresWorkers, config: Path | None, given: Mapping[str
     settings = load_settings(config, **{"engine": engine, "model": model, **chosen})
     if settings.engine not in (engine, "replay"):
         raise SettingsError(f"engine: {settings.engine!r}: the samplers that are up serve {engine}")
-    if settings.engine == engine == "transformers" and settings.model != model:
+    if settings.engine == engine != "replay" and settings.model != model:
         raise SettingsError(f"model: {settings.model!r}: the samplers that are up serve {model}")
     return settings

@@ -9,13 +9,11 @@ import socket
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from adaqueue.adapters.celery_app import CeleryDoorbell, add_task, make_app, serve
-from adaqueue.adapters.domain_verifier import DomainVerifier
+from adaqueue.adapters.code_server import serve as serve_code
 from adaqueue.adapters.heartbeat import Heartbeat
 from adaqueue.adapters.inbox import RedisInbox, connect
 from adaqueue.adapters.ledger.database import Database
@@ -24,13 +22,8 @@ from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
 from adaqueue.adapters.ledger.reaper import PostgresReaperLedger
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
 from adaqueue.adapters.ledger.windows import PostgresWindowLedger
-from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.predictor import ProbePredictor
 from adaqueue.adapters.probe_registry import ProbeModel, ProbeRegistry
-from adaqueue.adapters.replay_engine import ReplayEngine
-from adaqueue.core.specs import Sampling
-from adaqueue.demo import MAX_TOKENS, MODEL_NAME
-from adaqueue.demo.queries import model_path
 from adaqueue.errors import EngineError, UnavailableError
 from adaqueue.flows.answer import answer
 from adaqueue.flows.features import featurize
@@ -38,16 +31,21 @@ from adaqueue.flows.ingest import ingest_once
 from adaqueue.flows.loops import repeat_all
 from adaqueue.flows.reap import Patience, reap_once
 from adaqueue.flows.schedule import schedule_once
-from adaqueue.ports import Engine
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.addresses import addresses
-
-if TYPE_CHECKING:
-    from adaqueue.adapters.language_model import LanguageModel
+from adaqueue.wiring.engines import (
+    Kind,
+    engine_server,
+    feature_provider,
+    new_socket_name,
+    sample_engines,
+    sampling,
+    verifier,
+    verifiers_folder,
+)
 
 log = logging.getLogger(__name__)
 
-DEFAULT_MAX_TOKENS = 1_024
 INGEST_IDLE_SECONDS = 0.0
 WINDOW_IDLE_SECONDS = 0.05
 REAPER_IDLE_SECONDS = 1.0
@@ -56,9 +54,8 @@ REAPER_IDLE_SECONDS = 1.0
 def run_scheduler() -> None:
     """Runs ingest, windows and the reaper until SIGTERM; only windows need the lease."""
     settings, database = _start()
-    stopping = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    if settings.engine == "transformers":
+    stopping = _stopping()
+    if settings.engine != "replay":
         _load_probe_code()
     where = addresses(settings)
     doorbell = CeleryDoorbell(make_app(where.broker_url))
@@ -71,7 +68,7 @@ def run_scheduler() -> None:
         window_seconds=settings.window_seconds,
     )
     prior = (settings.prior_alpha, settings.prior_beta)
-    predictor = ProbePredictor(registry(settings, database), sampling(settings), prior)
+    predictor = ProbePredictor(registry(database), sampling(settings), prior)
     ingest = partial(ingest_once, inbox, PostgresIngestLedger(database), doorbell)
     schedule = partial(schedule_once, windows, predictor, doorbell)
     patience = Patience(time.monotonic, settings.worker_timeout_seconds)
@@ -83,13 +80,12 @@ def run_scheduler() -> None:
 
 
 def run_features() -> None:
-    """Answers the features doorbell until SIGTERM; first trains the shipped model's probe, if it has none."""
-    from adaqueue.adapters.transformers_features import TransformersFeatures
-    from adaqueue.wiring.training import train_shipped_probe
+    """Answers the features doorbell until SIGTERM; first trains the shipped model's probes if need be."""
+    from adaqueue.wiring.training import train_shipped_probes
 
     settings, database = _start()
-    provider = TransformersFeatures(language_model(settings))
-    train_shipped_probe(provider, registry(settings, database), sampling(settings))
+    provider = feature_provider(settings, stopping=lambda: False)
+    train_shipped_probes(provider, registry(database), sampling(settings))
     heartbeat = Heartbeat(database, "features", settings.heartbeat_seconds)
     app = make_app(addresses(settings).broker_url)
     ledger = PostgresFeatureLedger(database)
@@ -101,35 +97,40 @@ def run_sampler() -> None:
     """Answers the sample doorbells of its engines until SIGTERM; unfinished work is handed back."""
     settings, database = _start()
     stopping = Event()
-    engines = _engines(settings, stopping)
+    engines = sample_engines(settings, stopping.is_set)
     serves = (settings.engine, settings.model)
     heartbeat = Heartbeat(database, "sampler", settings.heartbeat_seconds, serves)
     app = make_app(addresses(settings).broker_url)
-    verifier = DomainVerifier({"math": MathVerifier()})
+    judge = verifier(settings)
     for name, engine in engines.items():
         ledger = PostgresSamplingLedger(
             database, heartbeat.worker_id, decoder=engine.decoder, most_failures=settings.most_failures
         )
-        work = partial(answer, ledger=ledger, engine=engine, verifier=verifier, stopping=stopping)
+        work = partial(answer, ledger=ledger, engine=engine, verifier=judge, stopping=stopping)
         add_task(app, name, _guarded(heartbeat, work, stopping))
     _serve(partial(serve, app, "sampler", list(engines), stopping.set), heartbeat)
 
 
-def sampling(settings: Settings) -> Sampling:
-    """Returns how the system's engine draws."""
-    default = MAX_TOKENS if settings.model == MODEL_NAME else DEFAULT_MAX_TOKENS
-    return Sampling(settings.model, settings.temperature, settings.max_tokens or default)
+def run_verifier() -> None:
+    """Runs tests of code for whoever asks at its socket, until SIGTERM; needs no server and no secret."""
+    settings = _settings()
+    serve_code(verifiers_folder(settings) / new_socket_name(), _stopping())
 
 
-def registry(settings: Settings, database: Database) -> ProbeRegistry:
+def run_engine(kind: Kind) -> None:
+    """Runs a vLLM server, and starts it again when it ends or hangs, until SIGTERM."""
+    engine_server(_settings(), kind).run(_stopping())
+
+
+def registry(database: Database) -> ProbeRegistry:
     """Returns the registry of probes; torch is loaded with the first probe."""
 
-    def load(path: Path, sha256: str) -> ProbeModel:
-        from adaqueue.adapters.probe import from_file
+    def load(weights: bytes, sha256: str) -> ProbeModel:
+        from adaqueue.adapters.probe import from_bytes
 
-        return from_file(path, sha256)
+        return from_bytes(weights, sha256)
 
-    return ProbeRegistry(database, settings.data_folder.expanduser().resolve(), load)
+    return ProbeRegistry(database, load)
 
 
 def reaper_ledger(settings: Settings, database: Database) -> PostgresReaperLedger:
@@ -143,30 +144,22 @@ def reaper_ledger(settings: Settings, database: Database) -> PostgresReaperLedge
     )
 
 
-def language_model(settings: Settings) -> LanguageModel:
-    """Loads the base model: the shipped one, a folder, or a name on the hub."""
-    from adaqueue.adapters.language_model import LanguageModel
-
-    source = str(model_path()) if settings.model == MODEL_NAME else settings.model
-    return LanguageModel(source, settings.model)
-
-
-def _engines(settings: Settings, stopping: Event) -> dict[str, Engine]:
-    engines: dict[str, Engine] = {"replay": ReplayEngine()}
-    if settings.engine == "transformers":
-        from adaqueue.adapters.transformers_engine import TransformersEngine
-
-        engines["transformers"] = TransformersEngine(
-            language_model(settings), sampling(settings), settings.batch_samples, stopping.is_set
-        )
-    return engines
-
-
 def _start() -> tuple[Settings, Database]:
+    settings = _settings()
+    return settings, Database(addresses(settings).database_url)
+
+
+def _settings() -> Settings:
     """SIGTERM ends the process at once until something takes the signal over: it holds no work yet."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = load_settings()
-    return settings, Database(addresses(settings).database_url)
+    return load_settings()
+
+
+def _stopping() -> Event:
+    """Returns what SIGTERM sets."""
+    stopping = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    return stopping
 
 
 def _load_probe_code() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,19 +9,20 @@ from pathlib import Path
 from adaqueue.adapters.data_folder import hold, holder_of
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.workers import PostgresWorkers
-from adaqueue.adapters.processes import ProcessSpec, stop_with_parent
+from adaqueue.adapters.processes import stop_with_parent
 from adaqueue.adapters.schema import upgrade
 from adaqueue.adapters.servers import EmbeddedServers
 from adaqueue.adapters.supervisor import Supervisor
 from adaqueue.adapters.system_status import SystemStatus, TakenDown, read_status
 from adaqueue.adapters.system_status import take_down as take_down_folder
 from adaqueue.errors import UnavailableError
-from adaqueue.settings import PREFIX, Settings
-from adaqueue.wiring.addresses import READY, Addresses, addresses, has_own_servers
+from adaqueue.settings import Settings
+from adaqueue.wiring.addresses import READY, addresses, has_own_servers
+from adaqueue.wiring.engines import verifiers_folder
+from adaqueue.wiring.machine import processes, reports
 
 # a large model loads, or comes from the hub, for long; what crashes is noticed at once
 READY_SECONDS = 3_600.0
-WORKER_GRACE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -90,48 +89,36 @@ def discard(folder: Path) -> None:
 def _start_workers(settings: Settings, folder: Path, supervisor: Supervisor, manners: Manners) -> None:
     where = addresses(settings)
     database = Database(where.database_url)
+    sockets = _clear_verifiers(settings)
     try:
         manners.on_progress("migrating the ledger")
         upgrade(database)
         workers = PostgresWorkers(database)
         start = workers.now()
-        kinds = ["scheduler", "sampler", *(["features"] if settings.engine == "transformers" else [])]
-        for kind in kinds:
-            supervisor.start(_worker(kind, settings, folder, where))
-        manners.on_progress(f"starting {', '.join(kinds)}")
+        specs = processes(settings, folder, where)
+        for spec in specs:
+            supervisor.start(spec)
+        manners.on_progress(f"starting {', '.join(spec.name for spec in specs)}")
 
         def missing() -> str:
             try:
-                return ", ".join(sorted(set(kinds) - workers.kinds_since(start)))
+                heard = workers.pids_since(start)
             except UnavailableError as error:
                 return str(error)
+            silent = [name for name, pid in supervisor.pids().items() if reports(name) and pid not in heard]
+            deaf = settings.verifiers - len(list(sockets.glob("*.sock")))
+            return ", ".join([*silent, *([f"{deaf} verifiers"] if deaf > 0 else [])])
 
         supervisor.wait_until(missing, READY_SECONDS)
     finally:
         database.close()
 
 
-def _worker(kind: str, settings: Settings, folder: Path, where: Addresses) -> ProcessSpec:
-    return ProcessSpec(
-        name=kind,
-        argv=(sys.executable, "-m", f"workers.{kind}"),
-        env={**os.environ, **environment(settings, folder), **where.environment()},
-        grace_seconds=WORKER_GRACE_SECONDS,
-    )
-
-
-def environment(settings: Settings, folder: Path) -> dict[str, str]:
-    """Returns settings as an environment for processes of the folder; URLs come with the addresses."""
-    plain = {
-        name: str(value)
-        for name, value in settings.model_dump(mode="json").items()
-        if value is not None and not name.endswith("_url")
-    }
-    # a core is left to the other processes: threads that spin for one were seen to cost 9/10 of the samples
-    threads = os.environ.get("OMP_NUM_THREADS") or str(max(len(os.sched_getaffinity(0)) - 1, 1))
-    quiet = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
-    return (
-        {f"{PREFIX}{name.upper()}": value for name, value in plain.items()}
-        | quiet
-        | {f"{PREFIX}DATA_FOLDER": str(folder)}
-    )
+def _clear_verifiers(settings: Settings) -> Path:
+    """Returns the folder of the verifiers' sockets, private and without those of processes long gone."""
+    sockets = verifiers_folder(settings)
+    sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.verifiers_folder is None:
+        for left in sockets.glob("*.sock"):
+            left.unlink()
+    return sockets

@@ -16,22 +16,26 @@ from adaqueue.ports import FeatureProvider
 
 log = logging.getLogger(__name__)
 
-DOMAIN = "math"
 
-
-def train_shipped_probe(provider: FeatureProvider, registry: ProbeRegistry, sampling: Sampling) -> None:
-    """Trains and promotes the probe of the shipped model, unless there is a fitting one already.
+def train_shipped_probes(provider: FeatureProvider, registry: ProbeRegistry, sampling: Sampling) -> None:
+    """Trains and promotes the shipped model's probes, unless there are fitting ones already.
 
     Other models, and other sampling settings than the outcomes were recorded with, keep the prior.
     """
     if sampling != Sampling(MODEL_NAME, TEMPERATURE, MAX_TOKENS):
         return
+    outcomes = [Query.from_row(row) for row in recorded_outcomes()]
+    for domain in sorted({query.domain for query in outcomes}):
+        if not _has_fitting(domain, provider, registry, sampling):
+            chosen = [query for query in outcomes if query.domain == domain]
+            probe, quality = train(chosen, provider, fit)
+            registry.promote_new(probe.to_bytes(), domain, provider.spec, sampling, quality)
+
+
+def _has_fitting(domain: str, provider: FeatureProvider, registry: ProbeRegistry, sampling: Sampling) -> bool:
     try:
-        champion = registry.champion(MODEL_NAME, DOMAIN)
+        champion = registry.champion(MODEL_NAME, domain)
     except FingerprintError as error:
         log.warning("the probe in use is replaced: %s", error)
-        champion = None
-    if champion is not None and champion.fits(provider.spec, sampling):
-        return
-    probe, quality = train([Query.from_row(row) for row in recorded_outcomes()], provider, fit)
-    registry.promote_new(probe.to_bytes(), DOMAIN, provider.spec, sampling, quality)
+        return False
+    return champion is not None and champion.fits(provider.spec, sampling)

@@ -1,0 +1,154 @@
+"""Who draws samples, computes features and gives verdicts, built from settings."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from adaqueue.adapters.code_verifier import CodeVerifier, Limits
+from adaqueue.adapters.domain_verifier import DomainVerifier
+from adaqueue.adapters.math_verifier import MathVerifier
+from adaqueue.adapters.replay_engine import ReplayEngine
+from adaqueue.adapters.socket_folder import check_private, socket_folder
+from adaqueue.core.specs import Sampling
+from adaqueue.demo import MAX_TOKENS, MODEL_NAME
+from adaqueue.demo.queries import model_path
+from adaqueue.errors import SettingsError
+from adaqueue.ports import Engine, FeatureProvider, Verifier
+from adaqueue.settings import PREFIX, Settings
+
+if TYPE_CHECKING:
+    from adaqueue.adapters.language_model import LanguageModel
+    from adaqueue.adapters.prompt_encoder import PromptEncoder
+    from adaqueue.adapters.vllm_server import VllmServer
+
+DEFAULT_MAX_TOKENS = 1_024
+# more than the server draws at once, so that its next samples already wait there
+IN_FLIGHT_PER_SLOT = 1.2
+READY_SECONDS = 3_600.0
+
+Kind = Literal["generate", "pooling"]
+
+
+def sampling(settings: Settings) -> Sampling:
+    """Returns how the system's engine draws."""
+    default = MAX_TOKENS if settings.model == MODEL_NAME else DEFAULT_MAX_TOKENS
+    return Sampling(settings.model, settings.temperature, settings.max_tokens or default)
+
+
+def sample_engines(settings: Settings, stopping: Callable[[], bool]) -> dict[str, Engine]:
+    """Returns the engines that a sampler serves, by the name of their queue; waits for a server of vLLM."""
+    engines: dict[str, Engine] = {"replay": ReplayEngine()}
+    if settings.engine == "transformers":
+        from adaqueue.adapters.transformers_engine import TransformersEngine
+
+        engines["transformers"] = TransformersEngine(
+            language_model(settings), sampling(settings), settings.batch_samples, stopping
+        )
+    if settings.engine == "vllm":
+        engines["vllm"] = _vllm_engine(settings, stopping)
+    return engines
+
+
+def feature_provider(settings: Settings, stopping: Callable[[], bool]) -> FeatureProvider:
+    """Returns who computes hidden states."""
+    if settings.features == "transformers":
+        from adaqueue.adapters.transformers_features import TransformersFeatures
+
+        return TransformersFeatures(language_model(settings))
+    from adaqueue.adapters.vllm_features import VllmFeatures
+
+    provider = VllmFeatures(_required(settings, "features_url"), prompt_encoder(settings))
+    provider.wait_ready(READY_SECONDS, stopping)
+    return provider
+
+
+def verifier(settings: Settings) -> Verifier:
+    """Returns the verifier of all domains."""
+    limits = Limits(
+        cpu_seconds=settings.test_cpu_seconds,
+        memory_mebibytes=settings.test_memory_mebibytes,
+        output_bytes=settings.test_output_bytes,
+    )
+    return DomainVerifier({"math": MathVerifier(), "code": CodeVerifier(verifiers_folder(settings), limits)})
+
+
+def verifiers_folder(settings: Settings) -> Path:
+    """Returns where verifiers' sockets are.
+
+    Raises:
+        UnavailableError: somebody else could have put a socket there.
+    """
+    if settings.verifiers_folder is not None:
+        return settings.verifiers_folder
+    own = settings.data_folder.expanduser().resolve() / "verifiers"
+    folder = socket_folder(own, new_socket_name(), os.geteuid())
+    check_private(folder, os.geteuid())
+    return folder
+
+
+def new_socket_name() -> str:
+    """Returns a verifier's name that no other has."""
+    return f"{secrets.token_hex(4)}.sock"
+
+
+def engine_server(settings: Settings, kind: Kind) -> VllmServer:
+    """Returns the launcher of a vLLM server at the address that its clients were told."""
+    from adaqueue.adapters.vllm_server import VllmOptions, VllmServer
+
+    name = "engine_url" if kind == "generate" else "features_url"
+    address = urlsplit(_required(settings, name))
+    options = VllmOptions(
+        source=_source(settings),
+        name=settings.model,
+        host=address.hostname or "127.0.0.1",
+        port=address.port or 80,
+        max_num_seqs=settings.engine_slots,
+        kind=kind,
+        extra=tuple(shlex.split(settings.engine_options)),
+    )
+    return VllmServer(options)
+
+
+def language_model(settings: Settings) -> LanguageModel:
+    """Loads the base model: the shipped one, a folder, or a name on the hub."""
+    from adaqueue.adapters.language_model import LanguageModel
+
+    return LanguageModel(_source(settings), settings.model)
+
+
+def prompt_encoder(settings: Settings) -> PromptEncoder:
+    """Loads what turns prompts into tokens; no weights."""
+    from adaqueue.adapters.prompt_encoder import PromptEncoder
+
+    return PromptEncoder(_source(settings), settings.model)
+
+
+def _vllm_engine(settings: Settings, stopping: Callable[[], bool]) -> Engine:
+    from adaqueue.adapters.vllm_engine import VllmEngine
+
+    engine = VllmEngine(
+        _required(settings, "engine_url"),
+        prompt_encoder(settings),
+        sampling(settings),
+        in_flight=int(IN_FLIGHT_PER_SLOT * settings.engine_slots),
+        stopping=stopping,
+    )
+    engine.wait_ready(READY_SECONDS)
+    return engine
+
+
+def _source(settings: Settings) -> str:
+    return str(model_path()) if settings.model == MODEL_NAME else settings.model
+
+
+def _required(settings: Settings, name: str) -> str:
+    value = getattr(settings, name)
+    if value is None:
+        raise SettingsError(f"{PREFIX}{name.upper()}: is needed here: set it, or use `adaqueue up`")
+    return str(value)

@@ -1,0 +1,94 @@
+"""The processes that `up` runs on one machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+
+from adaqueue.adapters.processes import ProcessSpec
+from adaqueue.settings import PREFIX, SECRETS, Settings
+from adaqueue.wiring.addresses import Addresses
+
+WORKER_GRACE_SECONDS = 30.0
+
+
+def processes(settings: Settings, folder: Path, where: Addresses) -> list[ProcessSpec]:
+    """Returns what to run, in the order of starting; each gets no more secrets than it needs."""
+    ledger = where.environment()
+    found = [_process("scheduler", "scheduler", settings, folder, ledger)]
+    found += [
+        _process("verifier", name, settings, folder, {}) for name in _names("verifier", settings.verifiers)
+    ]
+    for number, name in enumerate(_names("sampler", settings.samplers)):
+        found += _sampler(name, _names("engine", settings.samplers)[number], settings, folder, ledger)
+    if settings.engine != "replay":
+        found += _features(settings, folder, ledger)
+    return found
+
+
+def reports(name: str) -> bool:
+    """Whether the process of this name reports to the ledger once it serves."""
+    return name in ("scheduler", "features") or name.startswith("sampler")
+
+
+def environment(settings: Settings, folder: Path) -> dict[str, str]:
+    """Returns settings as an environment for processes of the folder; secrets come with the addresses."""
+    plain = {
+        name: str(value)
+        for name, value in settings.model_dump(mode="json").items()
+        if value is not None and name not in SECRETS
+    }
+    # a core is left to the other processes: threads that spin for one were seen to cost 9/10 of the samples
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(len(os.sched_getaffinity(0)) - 1, 1))
+    quiet = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
+    return (
+        {f"{PREFIX}{name.upper()}": value for name, value in plain.items()}
+        | quiet
+        | {f"{PREFIX}DATA_FOLDER": str(folder)}
+    )
+
+
+def _sampler(
+    name: str, engine: str, settings: Settings, folder: Path, ledger: Mapping[str, str]
+) -> Iterator[ProcessSpec]:
+    """A sampler, and the engine that is its own where none is set."""
+    chosen = settings
+    if settings.engine == "vllm" and settings.engine_url is None:
+        chosen = settings.model_copy(update={"engine_url": _own_url()})
+        yield _process("engine", engine, chosen, folder, {})
+    yield _process("sampler", name, chosen, folder, ledger)
+
+
+def _features(settings: Settings, folder: Path, ledger: Mapping[str, str]) -> Iterator[ProcessSpec]:
+    chosen = settings
+    if settings.features == "vllm" and settings.features_url is None:
+        chosen = settings.model_copy(update={"features_url": _own_url()})
+        yield _process("features_engine", "features-engine", chosen, folder, {})
+    yield _process("features", "features", chosen, folder, ledger)
+
+
+def _process(
+    kind: str, name: str, settings: Settings, folder: Path, secrets: Mapping[str, str]
+) -> ProcessSpec:
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)}
+    return ProcessSpec(
+        name=name,
+        argv=(sys.executable, "-m", f"workers.{kind}"),
+        env={**inherited, **environment(settings, folder), **secrets},
+        grace_seconds=WORKER_GRACE_SECONDS,
+    )
+
+
+def _names(kind: str, count: int) -> list[str]:
+    return [kind] if count == 1 else [f"{kind}-{number}" for number in range(1, count + 1)]
+
+
+def _own_url() -> str:
+    """An address on this machine that nobody uses now."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}"
