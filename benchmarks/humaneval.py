@@ -6,6 +6,8 @@ import argparse
 import gzip
 import json
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -22,6 +24,13 @@ from adaqueue.adapters.code_verifier import CodeVerifier, Limits, Request
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample
 from benchmarks import report
+
+SPEED_RUNS = 1_000
+FRESH_RUNS = 20
+USUAL_IMPORTS = "import " + ", ".join(
+    ["bisect", "collections", "copy", "datetime", "decimal", "fractions", "functools", "hashlib", "heapq"]
+    + ["itertools", "json", "math", "operator", "os", "random", "re", "statistics", "string", "sys", "typing"]
+)
 
 
 @contextmanager
@@ -96,6 +105,24 @@ def measure(folder: Path, rows: Sequence[dict[str, Any]], cpu_seconds: float) ->
     }
 
 
+def speed(folder: Path) -> dict[str, float]:
+    """Returns how many short programs a second are verified, and how many interpreters could be started."""
+    tests = [{"args": [1, 2], "expected": 3}, {"args": [10, 20], "expected": 30}]
+    reference = {"style": "function", "entry": "add", "tests": tests}
+    request = Request(("def add(a, b): return a + b",), reference)
+    verifier = CodeVerifier(folder, Limits())
+    verifier.examine([request] * 10)
+    started = time.perf_counter()
+    verifier.examine([request] * SPEED_RUNS)
+    verified = time.perf_counter()
+    for _ in range(FRESH_RUNS):
+        subprocess.run([sys.executable, "-I", "-S", "-c", USUAL_IMPORTS], check=True)
+    return {
+        "function_style_per_second": SPEED_RUNS / (verified - started),
+        "fresh_interpreters_per_second": FRESH_RUNS / (time.perf_counter() - verified),
+    }
+
+
 def _distinct(row: dict[str, Any]) -> int:
     return len({sample["text"] for sample in row["samples"]})
 
@@ -121,7 +148,7 @@ def main() -> None:
     with gzip.open(chosen.file, "rt") as file:
         rows = [json.loads(line) for line in file]
     with verifiers(chosen.verifiers) as folder:
-        figures = measure(folder, rows, chosen.cpu_seconds)
+        figures = speed(folder) | measure(folder, rows, chosen.cpu_seconds)
     report.show(chosen.file.name, figures)
     report.write(chosen.json, {"repeats": 1, **figures})
 

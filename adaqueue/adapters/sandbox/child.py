@@ -9,7 +9,6 @@ import math
 import os
 import resource
 import signal
-import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +89,6 @@ def run(start: Start) -> None:
     kernel.guard_memory()
     kernel.die_with_parent()
     os.chdir("/")
-    _renew_streams()
     gc.enable()
     os.ftruncate(file, 0)  # tells the supervisor that all of the above is in force
     os.close(file)
@@ -122,13 +120,3 @@ def _limit(start: Start, *, alone: bool) -> None:
         most = resource.getrlimit(name)[1]
         bound = hard if most == resource.RLIM_INFINITY else min(hard, most)
         resource.setrlimit(name, (min(soft, bound), bound))
-
-
-def _renew_streams() -> None:
-    # a lone surrogate is written rather than refused: the comparison outside rejects it
-    options: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogatepass", "closefd": False}
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        stream = open(number, mode, **options)  # noqa: SIM115 - stays open as long as the process
-        setattr(sys, name, stream)
-        setattr(sys, f"__{name}__", stream)
-    sys.argv = ["solution.py"]

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import json
 import os
 import signal
 import socket
+import sys
+import threading
 from contextlib import suppress
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from . import child, kernel
 
@@ -67,6 +69,12 @@ def _warm_up() -> None:
     site = importlib.import_module("site")  # `-S` left exit() and help() out
     site.setquit()
     site.sethelper()
+    sys.argv = ["solution.py"]
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        # a lone surrogate is written rather than refused: the comparison outside rejects it
+        cast(io.TextIOWrapper, stream).reconfigure(encoding="utf-8", errors="surrogatepass")
+    # what this repairs is in order where one thread forks, and it costs each child a hundred page faults
+    threading._after_fork.__code__ = (lambda: None).__code__  # type: ignore[attr-defined]
     gc.collect()
     gc.freeze()
 
@@ -118,6 +126,9 @@ def _end_orphans(spared: set[int]) -> None:
 
 def _children() -> set[int]:
     try:
-        return {int(pid) for pid in Path("/proc/thread-self/children").read_text().split()}
+        descriptor = os.open("/proc/thread-self/children", os.O_RDONLY)
     except OSError:
         return set()
+    pids = os.read(descriptor, 1 << 16)
+    os.close(descriptor)
+    return set(map(int, pids.split()))
