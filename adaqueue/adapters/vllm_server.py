@@ -57,7 +57,7 @@ class VllmServer:
             OSError: the program cannot be started.
             UnavailableError: what an earlier launcher left behind cannot be ended.
         """
-        name = f"vllm-{self._options.kind}"
+        name = f"vllm-{self._options.port}"
         spec = ProcessSpec(
             name, self._options.argv(), env=self._options.environment(), grace_seconds=GRACE_SECONDS
         )
@@ -119,10 +119,12 @@ class LastWill:
 
 async def _watch(child: Child, pulse: VllmPulse) -> None:
     """Returns when the server has ended, by itself or because it hung."""
+    killed = False
     while not child.tend():
-        if (ailment := await pulse.ailment()) is not None:
+        if not killed and (ailment := await pulse.ailment()) is not None:
             log.error("vLLM is sick and is started afresh: %s", ailment)
             child.kill()
+            killed = True
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from adaqueue.demo.queries import model_path
-from tests.contracts.vllm import Served, served
+from tests.contracts.vllm import START_SECONDS, Served, launched, served, with_starts
 
+pytestmark = with_starts
 STALL_SECONDS = 5.0
 
 
@@ -23,6 +24,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     log = tmp_path_factory.mktemp("server") / "log"
     with served(model_path(), log, stall_seconds=STALL_SECONDS) as server:
         yield server
+        at_work = family(server)
+    assert not psutil.wait_procs(at_work, timeout=0)[1]
 
 
 def api_server(server: Served) -> psutil.Process:
@@ -82,14 +85,36 @@ def test_an_idle_server_is_left_alone(server: Served) -> None:
     assert is_green(server)
 
 
-def test_stopping_ends_everything_and_so_does_the_death_of_a_launcher_at_any_moment(tmp_path: Path) -> None:
-    with served(model_path(), tmp_path / "log") as server:
-        of_a_working_server = family(server)
+def test_whoever_kills_a_launcher_at_its_start_kills_all_that_it_started(tmp_path: Path) -> None:
+    with launched(model_path(), tmp_path / "log") as server:
+        started = with_engine(server)
         os.kill(server.launcher.pid, signal.SIGKILL)
-        assert not psutil.wait_procs(of_a_working_server, timeout=10)[1]
-    with served(model_path(), tmp_path / "log") as server:
-        stopped = [psutil.Process(server.launcher.pid), *family(server)]
+        assert not psutil.wait_procs(started, timeout=10)[1]
+
+
+def test_a_launcher_that_is_stopped_at_its_start_ends_all_that_it_started(tmp_path: Path) -> None:
+    with launched(model_path(), tmp_path / "log") as server:
+        started = with_engine(server)
         server.launcher.terminate()
-        server.launcher.wait(30)
-        assert not psutil.wait_procs(stopped, timeout=5)[1]
-        assert server.launcher.returncode == 0
+        assert server.launcher.wait(30) == 0
+        assert not psutil.wait_procs(started, timeout=5)[1]
+
+
+def test_whoever_kills_the_launcher_of_a_server_that_hangs_kills_the_server(tmp_path: Path) -> None:
+    with launched(model_path(), tmp_path / "log") as server:
+        started = with_engine(server)
+        for process in started:
+            process.suspend()
+        os.kill(server.launcher.pid, signal.SIGKILL)
+        assert not psutil.wait_procs(started, timeout=10)[1]
+
+
+def with_engine(server: Served) -> list[psutil.Process]:
+    """The processes of a server that is being started, as soon as its engine is among them."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        children = psutil.Process(server.launcher.pid).children(recursive=True)
+        if any("EngineCore" in " ".join(child.cmdline()) for child in children):
+            return children
+        time.sleep(0.1)
+    raise AssertionError(server.log.read_text()[-6_000:])

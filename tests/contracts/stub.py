@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
+from uuid import UUID
+
+from adaqueue.adapters.prompt_encoder import PromptEncoder
+from adaqueue.adapters.vllm_engine import VllmEngine
+from adaqueue.core.records import Sample, Unit
+from adaqueue.core.specs import Sampling
+from adaqueue.demo.queries import model_path
+from tests.models import ask
 
 Body = dict[str, Any]
 
@@ -59,6 +68,29 @@ def drawn(body: Body, **changes: Any) -> tuple[int, Any]:
     ]
     usage = {"prompt_tokens": len(body["prompt"]), "completion_tokens": 3 * body["n"]}
     return 200, {"choices": choices[::-1], "usage": usage} | changes
+
+
+@cache
+def prompts() -> PromptEncoder:
+    return PromptEncoder(str(model_path()), "m")
+
+
+def engine_at(url: str, in_flight: int = 8, temperature: float = 0.7, **given: Any) -> VllmEngine:
+    """Returns an engine whose server is a stub."""
+    return VllmEngine(url, prompts(), Sampling("m", temperature, 8), in_flight=in_flight, **given)
+
+
+def units(query: int, *numbers: int) -> list[Unit]:
+    """Returns units whose seeds say query and number, with a prompt of the query's own."""
+    return [Unit(UUID(int=query), n, 1_000 * query + n, ask(str(query)), None) for n in numbers]
+
+
+def query_of(body: Body) -> int:
+    return int(body["seed"]) // 1_000
+
+
+def queries(samples: Sequence[Sample]) -> set[int]:
+    return {sample.query_id.int for sample in samples}
 
 
 @contextmanager

@@ -13,8 +13,10 @@ from adaqueue.core.query import Message
 from adaqueue.demo.queries import demo_queries, model_path
 from adaqueue.errors import EngineError
 from adaqueue.ports import FeatureProvider
+from tests.contracts.vllm import with_starts
 from tests.models import LONGEST, ask, one_thread, tiny_model  # noqa: F401 - one_thread: used by every test here
 
+pytestmark = with_starts
 PROMPTS = [ask(prompt) for prompt in ("What is 1 + 1?", "2", "What is 12345 * 678?", "9 - 8 - 7", "2")]
 
 

@@ -14,9 +14,10 @@ from adaqueue.adapters.vllm_engine import VllmEngine
 from adaqueue.core.records import Unit, sample_seed
 from adaqueue.core.specs import Sampling
 from adaqueue.errors import EngineError
-from tests.contracts.vllm import Served
+from tests.contracts.vllm import Served, with_starts
 from tests.models import ask, one_thread, tiny_model  # noqa: F401 - one_thread: used by every test here
 
+pytestmark = with_starts
 KEY = UUID(int=1)
 
 
