@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from adaqueue.adapters.code_verifier import CodeVerifier, Limits
+from adaqueue.adapters.code_verifier import CodeVerifier
+from adaqueue.adapters.code_wire import Limits
 from adaqueue.adapters.domain_verifier import DomainVerifier
 from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.replay_engine import ReplayEngine
@@ -99,7 +100,8 @@ def new_socket_name() -> str:
 
 def engine_server(settings: Settings, kind: Kind) -> VllmServer:
     """Returns the launcher of a vLLM server at the address that its clients were told."""
-    from adaqueue.adapters.vllm_server import VllmOptions, VllmServer
+    from adaqueue.adapters.vllm_options import VllmOptions
+    from adaqueue.adapters.vllm_server import VllmServer
 
     name = "engine_url" if kind == "generate" else "features_url"
     address = urlsplit(_required(settings, name))
