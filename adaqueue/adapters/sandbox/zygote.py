@@ -40,10 +40,10 @@ def main() -> None:
     """Serves the supervisor until it closes the connection."""
     control = socket.socket(fileno=0)
     os.environ.clear()
+    _warm_up()  # first: what follows may take away the right to read the interpreter's files
     network_cut, mapped = kernel.cut_network()
     kernel.guard_memory()
     kernel.adopt_orphans()
-    _warm_up()
     control.send(json.dumps({"network_cut": network_cut}).encode())
     children: set[int] = set()
     identity = child.Identity.of_zygote(own_user_namespace=mapped)
