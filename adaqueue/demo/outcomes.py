@@ -1,55 +1,47 @@
-"""The demo model's recorded outcomes, on which a first probe is trained, and the script that records them.
-
-`python -m adaqueue.demo.outcomes --output FILE [--queries N] [--samples K] [--seed S]`
-"""
+"""The demo model's recorded outcomes, on which a first probe of each domain is trained."""
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from adaqueue.demo import MODEL_NAME
-from adaqueue.demo.grammar import distinct_problems
-from adaqueue.demo.queries import model_path, query_of
+from adaqueue.demo.problems import Domain, Problem, distinct_problems
 
 FILE_NAME = "outcomes.jsonl.gz"
 
 Draw = Callable[[Sequence[str], int], list[list[str]]]
 """Draws so many responses to each prompt; one list per prompt, in the prompts' order."""
 
-logger = logging.getLogger(__name__)
+Judge = Callable[[Sequence[tuple[Problem, str]]], list[bool]]
+"""Whether each response solves its problem, in the given order."""
 
 
-def recorded_outcomes() -> list[dict[str, Any]]:
+def recorded_outcomes(domain: Domain = "math") -> list[dict[str, Any]]:
     """What the shipped model made of queries that are neither training nor demo queries.
 
     Returns:
-        One object per query: `id`, `domain`, `prompt`, `reference`, `model` and `rewards`, 1 for each right
-        and 0 for each wrong response in the order of drawing, at the temperature that `adaqueue.demo` states.
+        One object per query: `id`, `domain`, `prompt`, `model` and `rewards`, 1 for each right and 0 for each
+        wrong response in the order of drawing, at the temperature that `adaqueue.demo` states.
     """
     packed = (resources.files("adaqueue.demo") / FILE_NAME).read_bytes()
-    return [json.loads(line) for line in gzip.decompress(packed).decode().splitlines()]
+    outcomes = [json.loads(line) for line in gzip.decompress(packed).decode().splitlines()]
+    return [outcome for outcome in outcomes if outcome["domain"] == domain]
 
 
-def is_correct(response: str, reference: str) -> bool:
-    """Whether the response, stripped of white space, is the reference's integer."""
-    try:
-        return int(response.strip()) == int(reference)
-    except ValueError:
-        return False
-
-
-def record(draw: Draw, queries: int, samples: int, seed: int) -> list[dict[str, Any]]:
-    """Draw and judge responses to the first queries of the `outcomes` split.
+def record(
+    draw: Draw, judge: Judge, domain: Domain, queries: int, samples: int, seed: int = 0
+) -> list[dict[str, Any]]:
+    """Draw and judge responses to the first queries of a domain's `outcomes` split.
 
     Args:
         draw: What draws the responses.
+        judge: What tells right from wrong; it is asked once about equal responses to one problem.
+        domain: Which kind of queries.
         queries: How many queries, without repeats.
         samples: How many responses each.
         seed: Which queries.
@@ -57,9 +49,15 @@ def record(draw: Draw, queries: int, samples: int, seed: int) -> list[dict[str, 
     Returns:
         The objects that `recorded_outcomes` describes.
     """
-    chosen = [query_of(problem) for problem in distinct_problems("outcomes", queries, seed)]
-    drawn = draw([query["prompt"] for query in chosen], samples)
-    return [_outcome(query, texts) for query, texts in zip(chosen, drawn, strict=True)]
+    problems = distinct_problems(domain, "outcomes", queries, seed)
+    drawn = list(zip(problems, draw([problem.prompt for problem in problems], samples), strict=True))
+    pairs = [(problem, text) for problem, texts in drawn for text in dict.fromkeys(texts)]
+    right = {(problem.id, text) for (problem, text), said in zip(pairs, judge(pairs), strict=True) if said}
+    rewards = [[int((problem.id, text) in right) for text in texts] for problem, texts in drawn]
+    return [
+        {"id": problem.id, "domain": domain, "prompt": problem.prompt, "model": MODEL_NAME, "rewards": given}
+        for problem, given in zip(problems, rewards, strict=True)
+    ]
 
 
 def write(outcomes: Iterable[dict[str, Any]], output: Path) -> None:
@@ -78,39 +76,3 @@ def spread(outcomes: Iterable[dict[str, Any]]) -> dict[str, float]:
     below = sum(share < 0.1 for share in shares) / len(shares)
     above = sum(share > 0.9 for share in shares) / len(shares)
     return {"below": below, "between": 1 - below - above, "above": above}
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Record as the command line says."""
-    parser = argparse.ArgumentParser(description="Record the demo model's outcomes for a first probe.")
-    parser.add_argument("--output", type=Path, required=True, help="file to write, .jsonl.gz")
-    parser.add_argument("--model", type=Path, default=model_path(), help="model folder (default: shipped)")
-    parser.add_argument("--queries", type=int, default=3000, help="queries, no repeats (default 3000)")
-    parser.add_argument("--samples", type=int, default=32, help="responses per query (default 32)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of queries and draws (default 0)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1)")
-    chosen = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    draw = _sampler(chosen.model, chosen.seed, chosen.threads)
-    outcomes = record(draw, chosen.queries, chosen.samples, chosen.seed)
-    write(outcomes, chosen.output)
-    logger.info("%d queries written to %s, spread %s", len(outcomes), chosen.output, spread(outcomes))
-
-
-def _sampler(folder: Path, seed: int, threads: int) -> Draw:
-    # only recording needs torch: whoever reads the recorded file does without it
-    import torch
-
-    from adaqueue.demo.sampling import DemoSampler
-
-    torch.set_num_threads(threads)  # more threads than idle cores make drawing many times slower
-    return DemoSampler(folder, seed).draw
-
-
-def _outcome(query: dict[str, str], responses: Iterable[str]) -> dict[str, Any]:
-    rewards = [int(is_correct(response, query["reference"])) for response in responses]
-    return {**query, "model": MODEL_NAME, "rewards": rewards}
-
-
-if __name__ == "__main__":
-    main()

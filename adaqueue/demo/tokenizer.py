@@ -1,4 +1,4 @@
-"""The demo model's tokenizer: one token per digit, one for each fixed phrase of the grammar."""
+"""The demo model's tokenizer: one token per digit, one for each fixed phrase of prompts and responses."""
 
 from __future__ import annotations
 
@@ -10,8 +10,50 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
 from transformers import PreTrainedTokenizerFast
 
+from adaqueue.demo.steps import ARGUMENT_RANGES, BARE
+
 PAD, BOS, EOS, UNK, ANSWER = "<pad>", "<bos>", "<eos>", "<unk>", "<answer>"
-PHRASES = ("What is ", " + ", " - ", " * ", " % ", "?", "-")
+ARITHMETIC_PHRASES = ("What is ", " + ", " - ", " * ", " % ", "?", "-")
+CODE_PHRASES = (
+    'def f(x):\n    """',
+    'def f(xs):\n    """',
+    '."""\n    return',
+    "Return x after these steps: ",
+    " after these steps: ",
+    "Fold into one product and one sum: ",
+    *(f"{kind} " for kind in ARGUMENT_RANGES),
+    *BARE,
+    "; ",
+    "Multiply x by ",
+    ", then add what makes f(",
+    "The line with f(",
+    "The parabola with f(",
+    ") = ",
+    " and f(",
+    ", f(",
+    "Add up all x in xs that are ",
+    "above ",
+    "below ",
+    "divisible by ",
+    "not divisible by ",
+    " and ",
+    " // ",
+    " ** ",
+    "x",
+    "(",
+    ")",
+    "abs(",
+    "min(",
+    "max(",
+    ", ",
+    "sum(",
+    " for x in xs if ",
+    " > ",
+    " < ",
+    " == ",
+    " != ",
+    " ",
+)
 MAX_LENGTH = 256
 """Positions that the model has, in tokens: prompt and response together."""
 
@@ -42,10 +84,11 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
 
 def _word_level() -> Tokenizer:
     specials = [PAD, BOS, EOS, UNK, ANSWER]
-    words = (*specials, *PHRASES, *"0123456789")
+    words = (*specials, *ARITHMETIC_PHRASES, *"0123456789", *CODE_PHRASES)
     backend = Tokenizer(WordLevel({word: index for index, word in enumerate(words)}, unk_token=UNK))
     backend.add_special_tokens(specials)
-    pieces = "|".join(map(re.escape, PHRASES)) + r"|[\s\S]"
+    phrases = sorted((*ARITHMETIC_PHRASES, *CODE_PHRASES), key=len, reverse=True)
+    pieces = "|".join(map(re.escape, phrases)) + r"|[\s\S]"
     backend.pre_tokenizer = Split(Regex(pieces), behavior="isolated")
     backend.decoder = Fuse()
     return backend

@@ -1,6 +1,6 @@
-"""Train the demo model from scratch: `python -m adaqueue.demo.train --output DIR [--minutes M] [--seed S]`.
+"""Train the demo model: `python -m adaqueue.demo.train --output DIR [--start DIR] [--minutes M] [--seed S]`.
 
-A domain's examples are an endless stream of prompts and responses; a further domain is one more stream.
+One model learns all domains together; each is an endless stream of prompts and responses.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from adaqueue.demo.grammar import problems
 from adaqueue.demo.optimizer import MuonAndAdamW
+from adaqueue.demo.problems import Domain, problems
 from adaqueue.demo.tokenizer import ANSWER, MAX_LENGTH, build_tokenizer
 
-BATCH_SIZE = 128
-PIECE_SIZE = 64
+TURNS: tuple[Domain, ...] = ("math", "code", "code")
+"""Whose problems follow one another; code is the wider field."""
+BATCH_SIZE = 96
+PIECE_SIZE = 32
 """Examples computed at once: pieces of like length waste little on padding and fit the processor's cache."""
 PEAK_LEARNING_RATE = 4e-3
 WARMUP_STEPS = 100
@@ -91,9 +93,25 @@ def build_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)  # type: ignore[no-untyped-call] # its constructor has no types
 
 
-def arithmetic_examples(seed: int) -> Iterator[Example]:
-    """The grammar's training split, endless and the same for the same seed."""
-    return (Example(problem.prompt, problem.reference) for problem in problems("train", seed))
+def extend(model: LlamaForCausalLM, folder: Path) -> None:
+    """Take over a saved model's weights; words that are new to its vocabulary keep theirs.
+
+    Args:
+        model: Of the same shape; its vocabulary begins with the saved model's. Changed in place.
+        folder: What `save` wrote.
+    """
+    saved = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).state_dict()
+    own = model.state_dict()
+    with torch.no_grad():
+        for name, weights in saved.items():
+            own[name][: len(weights)] = weights
+
+
+def training_examples(seed: int) -> Iterator[Example]:
+    """The training splits of all domains in turn, endless and the same for the same seed."""
+    streams = [problems(domain, "train", seed + place) for place, domain in enumerate(TURNS)]
+    in_turn = itertools.chain.from_iterable(zip(*streams, strict=True))
+    return (Example(problem.prompt, problem.response) for problem in in_turn)
 
 
 def encode(examples: Sequence[Example], tokenizer: PreTrainedTokenizerFast) -> Encoded:
@@ -143,8 +161,9 @@ def save(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, output: Pa
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train as the command line says."""
-    parser = argparse.ArgumentParser(description="Train the demo's small causal language model from scratch.")
+    parser = argparse.ArgumentParser(description="Train the demo's small causal language model.")
     parser.add_argument("--output", type=Path, required=True, help="folder that receives model and tokenizer")
+    parser.add_argument("--start", type=Path, help="model folder to go on from (default: from scratch)")
     parser.add_argument("--minutes", type=float, default=30.0, help="longest training, default 30")
     parser.add_argument("--steps", type=int, help="most optimizer steps (default: what the minutes allow)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and examples (default 0)")
@@ -155,8 +174,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     torch.manual_seed(chosen.seed)
     tokenizer = build_tokenizer()
     model = build_model(tokenizer)
+    if chosen.start is not None:
+        extend(model, chosen.start)
     schedule = Schedule(chosen.minutes, chosen.steps)
-    steps = train(model, tokenizer, arithmetic_examples(chosen.seed), schedule)
+    steps = train(model, tokenizer, training_examples(chosen.seed), schedule)
     save(model, tokenizer, chosen.output)
     logger.info("%d steps, %d parameters, saved in %s", steps, model.num_parameters(), chosen.output)
 
@@ -166,7 +187,9 @@ def _conversation(example: Example) -> list[dict[str, str]]:
 
 
 def _pieces(examples: Iterable[Example], tokenizer: PreTrainedTokenizerFast) -> list[Encoded]:
-    by_length = sorted(examples, key=lambda example: len(example.prompt) + len(example.response))
+    by_length = sorted(
+        examples, key=lambda example: len(tokenizer.tokenize(example.prompt + example.response))
+    )
     return [encode(by_length[at : at + PIECE_SIZE], tokenizer) for at in range(0, len(by_length), PIECE_SIZE)]
 
 

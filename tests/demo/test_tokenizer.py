@@ -1,15 +1,18 @@
 """Proves that the shipped tokenizer asks exactly as the model was trained and loses nothing of a text."""
 
 from itertools import islice
-from typing import cast
+from typing import cast, get_args
 
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from adaqueue.demo.grammar import problems
+from adaqueue.demo import MAX_TOKENS
+from adaqueue.demo.problems import Domain, problems
 from adaqueue.demo.queries import demo_queries, model_path
 from adaqueue.demo.tokenizer import build_tokenizer
 from adaqueue.demo.train import IGNORED_LABEL, Example, encode
+
+DOMAINS: tuple[Domain, ...] = get_args(Domain)
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +26,12 @@ def _asked(tokenizer: PreTrainedTokenizerFast, prompt: str) -> list[int]:
     return cast(list[int], ids)
 
 
+@pytest.mark.parametrize("domain", DOMAINS)
 def test_the_chat_template_gives_exactly_the_prefix_of_the_training_text(
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: PreTrainedTokenizerFast, domain: Domain
 ) -> None:
-    for problem in islice(problems("train", 0), 200):
-        ids, labels = encode([Example(problem.prompt, problem.reference)], tokenizer)
+    for problem in islice(problems(domain, "train", 0), 200):
+        ids, labels = encode([Example(problem.prompt, problem.response)], tokenizer)
         asked = _asked(tokenizer, problem.prompt)
         assert ids[0, : len(asked)].tolist() == asked
         assert labels[0, : len(asked)].eq(IGNORED_LABEL).all()
@@ -50,14 +54,30 @@ def test_the_generation_prompt_is_added_only_when_it_is_wanted(tokenizer: PreTra
     assert asking == "<bos>What is 37 * 12?<answer>"
 
 
-def test_prompts_and_answers_survive_encoding_and_decoding(tokenizer: PreTrainedTokenizerFast) -> None:
-    for query in demo_queries(300):
-        for text in (query["prompt"], query["reference"]):
-            assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_prompts_and_responses_survive_encoding_and_decoding(
+    tokenizer: PreTrainedTokenizerFast, domain: Domain
+) -> None:
+    for problem in islice(problems(domain, "demo", 0), 2000):
+        for text in (problem.prompt, problem.response):
+            ids = tokenizer(text)["input_ids"]
+            assert tokenizer.decode(ids) == text
+            assert tokenizer.unk_token_id not in ids
 
 
-def test_a_demo_prompt_takes_at_most_sixteen_tokens(tokenizer: PreTrainedTokenizerFast) -> None:
-    assert max(len(_asked(tokenizer, query["prompt"])) for query in demo_queries(300)) <= 16
+@pytest.mark.parametrize(("domain", "most"), [("math", 16), ("code", 32)])
+def test_a_demo_prompt_takes_few_tokens(
+    tokenizer: PreTrainedTokenizerFast, domain: Domain, most: int
+) -> None:
+    assert max(len(_asked(tokenizer, query["prompt"])) for query in demo_queries(300, domain)) <= most
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_a_true_response_and_its_end_fit_into_the_most_tokens(
+    tokenizer: PreTrainedTokenizerFast, domain: Domain
+) -> None:
+    for problem in islice(problems(domain, "demo", 0), 2000):
+        assert len(tokenizer(problem.response)["input_ids"]) + 1 <= MAX_TOKENS
 
 
 def test_a_character_that_the_grammar_does_not_use_becomes_the_unknown_token(

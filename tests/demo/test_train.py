@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from adaqueue.demo.train import PEAK_LEARNING_RATE, WARMUP_STEPS, Schedule, main
+from adaqueue.demo.tokenizer import build_tokenizer
+from adaqueue.demo.train import PEAK_LEARNING_RATE, WARMUP_STEPS, Schedule, build_model, extend, main
 
 
 def test_two_steps_of_training_leave_a_model_that_loads(
@@ -21,6 +22,19 @@ def test_two_steps_of_training_leave_a_model_that_loads(
     assert logits.shape[-1] == len(tokenizer)
     assert math.isfinite(logits.sum().item())
     assert "2 steps" in caplog.text
+
+
+def test_a_start_hands_on_its_weights_and_new_words_keep_theirs(tmp_path: Path) -> None:
+    tokenizer = build_tokenizer()
+    saved = build_model(tokenizer)
+    saved.resize_token_embeddings(30)
+    saved.save_pretrained(tmp_path)  # type: ignore[no-untyped-call] # transformers wraps it without types
+    model = build_model(tokenizer)
+    new_words = model.get_input_embeddings().weight[30:].clone()
+    extend(model, tmp_path)
+    assert torch.equal(model.get_input_embeddings().weight[:30], saved.get_input_embeddings().weight)
+    assert torch.equal(model.get_input_embeddings().weight[30:], new_words)
+    assert torch.equal(model.model.layers[2].mlp.up_proj.weight, saved.model.layers[2].mlp.up_proj.weight)
 
 
 def test_the_schedule_ends_with_the_minutes_or_the_steps_whichever_comes_first() -> None:

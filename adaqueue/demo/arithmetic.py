@@ -1,40 +1,38 @@
-"""The demo's arithmetic: questions in plain words, of graded difficulty, in three splits without overlap.
+"""The demo's arithmetic: questions in plain words, of graded difficulty.
 
 A small model answers easy sums surely, two-digit products sometimes and three-digit products almost never.
-That spread is what makes an adaptive budget worth having; the mix below is the same in all splits.
+That spread is what makes an adaptive budget worth having.
 """
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
-Split = Literal["train", "outcomes", "demo"]
+from adaqueue.demo.split import Split, split_of
+
 Shape = tuple[int, int]
 
 OPERATIONS = {"+": "plus", "-": "minus", "*": "times", "%": "modulo"}
 """Each operation's sign, as the prompt writes it, and its word, as query ids write it."""
 
-OPERATION_WEIGHTS = {"+": 20, "-": 20, "*": 36, "%": 24}
+OPERATION_WEIGHTS = {"+": 16, "-": 16, "*": 36, "%": 32}
 """How often each operation is asked, in percent."""
 
 _SUM_SHAPES: tuple[Shape, ...] = tuple((left, right) for left in range(1, 6) for right in range(1, 6))
+_PRODUCT_SHAPES: tuple[Shape, ...] = ((1, 1), (2, 1), (1, 2), (3, 1), (1, 3), (4, 1), (3, 2), (2, 3))
+_REMAINDER_SHAPES: tuple[Shape, ...] = ((2, 1), (5, 1), (2, 2), (3, 2), (4, 2), (5, 3))
 SHAPES: dict[str, tuple[Shape, ...]] = {
     "+": _SUM_SHAPES,
     "-": _SUM_SHAPES,
-    "*": ((1, 1), (2, 1), (1, 2), (3, 1), (1, 3), (4, 1), (2, 2), (2, 2), (2, 2), (3, 2), (2, 3), (3, 3)),
-    "%": ((2, 1), (3, 1), (4, 1), (5, 1), (2, 2), (3, 2), (4, 2), (5, 3)),
+    "*": (*_PRODUCT_SHAPES, *[(2, 2)] * 4, *[(3, 3)] * 2),
+    "%": (*_REMAINDER_SHAPES, *[(3, 1)] * 2, *[(4, 1)] * 2),
 }
 """Digits of the left and the right operand, per operation; each shape is as likely as its neighbours."""
 
-_SPLIT_BOUNDS: dict[Split, range] = {"train": range(90), "outcomes": range(90, 95), "demo": range(95, 100)}
-
 
 @dataclass(frozen=True)
-class Problem:
+class Calculation:
     """One question about two whole numbers.
 
     Attributes:
@@ -64,9 +62,14 @@ class Problem:
         return f"What is {self.left} {self.operation} {self.right}?"
 
     @property
-    def reference(self) -> str:
-        """The exact answer as an integer, for example `444` or `-7`."""
+    def response(self) -> str:
+        """What the model is to say: the exact answer as an integer, for example `444` or `-7`."""
         return str(_answer(self.left, self.operation, self.right))
+
+    @property
+    def reference(self) -> str:
+        """What a response is verified against: the exact answer, too."""
+        return self.response
 
     @property
     def id(self) -> str:
@@ -79,40 +82,15 @@ class Problem:
         left, right = self.left, self.right
         if self.operation in "+*":
             left, right = sorted((left, right))
-        digest = hashlib.blake2b(f"{left}{self.operation}{right}".encode(), digest_size=8).digest()
-        bucket = int.from_bytes(digest, "big") % 100
-        return next(split for split, bounds in _SPLIT_BOUNDS.items() if bucket in bounds)
+        return split_of(f"{left}{self.operation}{right}")
 
 
-def problems(split: Split, seed: int) -> Iterator[Problem]:
-    """An endless stream of one split's problems, the same for the same seed; small problems recur."""
-    random_source = random.Random(f"{split}/{seed}")  # noqa: S311 - a game of chance, no secret
-    while True:
-        problem = _draw(random_source)
-        if problem.split == split:
-            yield problem
-
-
-def distinct_problems(split: Split, count: int, seed: int) -> list[Problem]:
-    """The first `count` different problems of `problems(split, seed)`, in its order.
-
-    Raises:
-        ValueError: The count is negative.
-    """
-    if count < 0:
-        raise ValueError(f"count must be at least 0, not {count}")
-    found: dict[Problem, None] = {}
-    stream = problems(split, seed)
-    while len(found) < count:
-        found[next(stream)] = None
-    return list(found)
-
-
-def _draw(random_source: random.Random) -> Problem:
+def draw_calculation(random_source: random.Random) -> Calculation:
+    """Any problem of any split, operations and shapes as likely as the tables above say."""
     operation = random_source.choices(list(OPERATION_WEIGHTS), list(OPERATION_WEIGHTS.values()))[0]
     left_digits, right_digits = random_source.choice(SHAPES[operation])
     left = _number(random_source, left_digits, smallest=0)
-    return Problem(left, operation, _number(random_source, right_digits, smallest=int(operation == "%")))
+    return Calculation(left, operation, _number(random_source, right_digits, smallest=int(operation == "%")))
 
 
 def _number(random_source: random.Random, digits: int, smallest: int) -> int:
