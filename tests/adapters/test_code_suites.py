@@ -31,7 +31,9 @@ def test_published_solutions_pass(verifier: CodeVerifier, shared: Path, name: st
 
 
 def test_no_attack_passes(verifier: CodeVerifier, shared: Path) -> None:
-    attacks = [json.loads(line) for line in (shared / "suites" / "sandbox_attacks.jsonl").open()]
+    attacks = [
+        json.loads(line) for line in (shared / "suites" / "sandbox_attacks.jsonl").read_text().splitlines()
+    ]
     reports = verifier.examine(
         [Request((attack["code"],), attack["reference"], limits=Limits(cpu_seconds=1)) for attack in attacks]
     )
