@@ -28,13 +28,14 @@ def test_a_start_hands_on_its_weights_and_new_words_keep_theirs(tmp_path: Path) 
     tokenizer = build_tokenizer()
     saved = build_model(tokenizer)
     saved.resize_token_embeddings(30)
-    saved.save_pretrained(tmp_path)  # type: ignore[no-untyped-call] # transformers wraps it without types
+    saved.save_pretrained(tmp_path)
     model = build_model(tokenizer)
-    new_words = model.get_input_embeddings().weight[30:].clone()
+    words, layer = "model.embed_tokens.weight", "model.layers.2.mlp.up_proj.weight"
+    new_words = model.state_dict()[words][30:].clone()
     extend(model, tmp_path)
-    assert torch.equal(model.get_input_embeddings().weight[:30], saved.get_input_embeddings().weight)
-    assert torch.equal(model.get_input_embeddings().weight[30:], new_words)
-    assert torch.equal(model.model.layers[2].mlp.up_proj.weight, saved.model.layers[2].mlp.up_proj.weight)
+    assert torch.equal(model.state_dict()[words][:30], saved.state_dict()[words])
+    assert torch.equal(model.state_dict()[words][30:], new_words)
+    assert torch.equal(model.state_dict()[layer], saved.state_dict()[layer])
 
 
 def test_the_schedule_ends_with_the_minutes_or_the_steps_whichever_comes_first() -> None:
