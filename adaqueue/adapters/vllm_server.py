@@ -96,7 +96,7 @@ class LastWill:
     The kernel tells the server alone, and it cannot end its engine when it is stuck or being started.
     """
 
-    _SCRIPT = 'while read -r group; do last=$group; done; [ -z "$last" ] || kill -KILL -- "-$last"'
+    _SCRIPT = 'while read -r group; do last=$group; done; [ -z "$last" ] || kill -s KILL -- "-$last"'
 
     def __enter__(self) -> LastWill:
         self._executor = subprocess.Popen(

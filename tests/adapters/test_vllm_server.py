@@ -104,7 +104,8 @@ def test_whoever_kills_the_launcher_of_a_server_that_hangs_kills_the_server(tmp_
     with launched(model_path(), tmp_path / "log") as server:
         started = with_engine(server)
         for process in started:
-            process.suspend()
+            if process.name() != "sh":  # it keeps the launcher's will, and does not hang with the server
+                process.suspend()
         os.kill(server.launcher.pid, signal.SIGKILL)
         assert not psutil.wait_procs(started, timeout=10)[1]
 
