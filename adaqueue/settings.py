@@ -49,14 +49,14 @@ class Settings(BaseModel):
         None, pattern=r"^https?://", description="vLLM pooling server of features; absent: one of our own"
     )
     model: str = Field(
-        "adaqueue-arithmetic", description="the shipped small model, a folder, or a hub name", min_length=1
+        "adaqueue-small", description="the shipped small model, a folder, or a hub name", min_length=1
     )
     temperature: float = Field(0.7, ge=0, le=10, description="of the softmax; 0 is greedy")
     max_tokens: int | None = Field(
         None,
         ge=1,
         le=131_072,
-        description="generated tokens a sample at most; absent: 8 shipped model, else 1024",
+        description="generated tokens a sample at most; absent: 32 shipped model, else 1024",
     )
     batch_samples: int = Field(256, ge=1, le=65_536, description="samples of one engine response")
 
@@ -74,7 +74,7 @@ class Settings(BaseModel):
         None, description="where verifiers' sockets are; absent: in the data folder"
     )
     test_cpu_seconds: float = Field(
-        5.0, gt=0, le=600, description="processor time of a program under test; twice that and 1 s elapsed"
+        10.0, gt=0, le=600, description="processor time of a program under test; twice that and 1 s elapsed"
     )
     test_memory_mebibytes: int = Field(512, ge=64, le=65_536, description="memory of a program under test")
     test_output_bytes: int = Field(2**20, ge=1_024, le=2**30, description="output of a program under test")

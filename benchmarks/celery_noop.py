@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from typing import Any
 
 from celery import Celery
 
@@ -47,6 +48,7 @@ def _nothing(ids: list[str]) -> None:
 
 
 def _waiting(app: Celery) -> int:
+    connection: Any  # what kombu's stubs leave out
     with app.connection_for_read() as connection:
         return int(connection.default_channel.queue_declare(QUEUE).message_count)
 

@@ -6,6 +6,8 @@ from importlib import resources
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
@@ -22,6 +24,13 @@ def alembic_config(connection: Connection) -> Config:
     config.set_main_option("script_location", str(resources.files("migrations")).replace("%", "%%"))
     config.attributes["connection"] = connection
     return config
+
+
+def is_current(database: Database) -> bool:
+    """Whether nothing is left to migrate."""
+    with database.begin() as conn:
+        found = MigrationContext.configure(conn).get_current_revision()
+        return found == ScriptDirectory.from_config(alembic_config(conn)).get_current_head()
 
 
 def upgrade(database: Database) -> None:

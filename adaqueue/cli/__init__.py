@@ -8,6 +8,7 @@ import sys
 import typer
 
 from adaqueue.cli.demo import demo
+from adaqueue.cli.doctor import doctor
 from adaqueue.cli.run import run
 from adaqueue.cli.system import down, status, up
 from adaqueue.errors import AdaQueueError
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, up, down, status):
+for command in (demo, run, up, down, status, doctor):
     app.command()(command)
 
 

@@ -42,7 +42,7 @@ def run(
     engine: Annotated[
         str | None,
         typer.Option(
-            help="transformers draws from a model, replay draws the samples recorded in the file "
+            help="transformers and vllm draw from a model, replay draws the samples recorded in the file "
             "[default: transformers].",
             show_default=False,
         ),

@@ -17,11 +17,20 @@ from adaqueue.cli.options import Config, DataFolder, JsonFile, write_json
 def up(
     data_folder: DataFolder = None,
     engine: Annotated[
-        str | None, typer.Option(help="transformers or replay [default: transformers].", show_default=False)
+        str | None,
+        typer.Option(help="transformers, vllm or replay [default: transformers].", show_default=False),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(help="Folder or hub name [default: the shipped small model].", show_default=False),
+    ] = None,
+    samplers: Annotated[
+        int | None,
+        typer.Option(help="Samplers, each with a vLLM server of its own [default: 1].", show_default=False),
+    ] = None,
+    verifiers: Annotated[
+        int | None,
+        typer.Option(help="Processes that run tests of code [default: 2].", show_default=False),
     ] = None,
     config: Config = None,
     parent_pid: Annotated[int | None, typer.Option(hidden=True)] = None,
@@ -32,7 +41,14 @@ def up(
     set. What crashes is started again; each process has its own log in the folder's `logs`.
     """
     logging.getLogger().setLevel(logging.INFO)
-    settings = wiring.load_settings(config, data_folder=data_folder, engine=engine, model=model)
+    settings = wiring.load_settings(
+        config,
+        data_folder=data_folder,
+        engine=engine,
+        model=model,
+        samplers=samplers,
+        verifiers=verifiers,
+    )
     console = Console(stderr=True)
 
     def ready() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import get_args
 
 from adaqueue.adapters.probe import fit
 from adaqueue.adapters.probe_registry import ProbeRegistry
@@ -10,6 +11,7 @@ from adaqueue.core.query import Query
 from adaqueue.core.specs import Sampling
 from adaqueue.demo import MAX_TOKENS, MODEL_NAME, TEMPERATURE
 from adaqueue.demo.outcomes import recorded_outcomes
+from adaqueue.demo.problems import Domain
 from adaqueue.errors import FingerprintError
 from adaqueue.flows.train import train
 from adaqueue.ports import FeatureProvider
@@ -24,11 +26,11 @@ def train_shipped_probes(provider: FeatureProvider, registry: ProbeRegistry, sam
     """
     if sampling != Sampling(MODEL_NAME, TEMPERATURE, MAX_TOKENS):
         return
-    outcomes = [Query.from_row(row) for row in recorded_outcomes()]
-    for domain in sorted({query.domain for query in outcomes}):
+    domains: tuple[Domain, ...] = get_args(Domain)
+    for domain in domains:
         if not _has_fitting(domain, provider, registry, sampling):
-            chosen = [query for query in outcomes if query.domain == domain]
-            probe, quality = train(chosen, provider, fit)
+            outcomes = [Query.from_row(row) for row in recorded_outcomes(domain)]
+            probe, quality = train(outcomes, provider, fit)
             registry.promote_new(probe.to_bytes(), domain, provider.spec, sampling, quality)
 
 
