@@ -41,6 +41,12 @@ class Settings(BaseModel):
     engine_slots: int = Field(
         256, ge=1, le=65_536, description="samples that a vLLM server draws at once (max_num_seqs)"
     )
+    engine_stall_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=3_600,
+        description="a vLLM server of our own that stands still so long is started afresh",
+    )
     engine_options: str = Field("", description="further options of our own vLLM servers, as in a shell")
     features: Literal["transformers", "vllm"] = Field(
         "transformers", description="who computes prompts' hidden states"

@@ -14,7 +14,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 def settings_table() -> list[str]:
     rows = []
     for name, field in Settings.model_fields.items():
-        default = "" if field.default in (None, PydanticUndefined) else f"`{field.default}`"
+        default = "" if field.default in (None, "", PydanticUndefined) else f"`{field.default}`"
         if name == "data_folder":
             default = "`~/.local/share/adaqueue`"
         rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {field.description} |")

@@ -114,7 +114,7 @@ def engine_server(settings: Settings, kind: Kind) -> VllmServer:
         kind=kind,
         extra=tuple(shlex.split(settings.engine_options)),
     )
-    return VllmServer(options)
+    return VllmServer(options, stall_seconds=settings.engine_stall_seconds)
 
 
 def language_model(settings: Settings) -> LanguageModel:

@@ -43,7 +43,10 @@ def environment(settings: Mapping[str, object], temporary: Path | None = None) -
 
 
 def command(
-    *arguments: object, temporary: Path | None = None, **settings: object
+    *arguments: object,
+    temporary: Path | None = None,
+    patience_seconds: float = PATIENCE_SECONDS,
+    **settings: object,
 ) -> subprocess.CompletedProcess[str]:
     """Runs an `adaqueue` command to its end."""
     return subprocess.run(
@@ -53,15 +56,17 @@ def command(
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE_SECONDS,
+        timeout=patience_seconds,
     )
 
 
-def eventually(look: Callable[[], Found], what: str) -> Found:
+def eventually(
+    look: Callable[[], Found | None], what: str, patience_seconds: float = PATIENCE_SECONDS
+) -> Found:
     """Looks until it finds something true, and returns that."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while not (found := look()):
-        assert time.monotonic() < deadline, f"{what}: not after {PATIENCE_SECONDS:g} s"
+        assert time.monotonic() < deadline, f"{what}: not after {patience_seconds:g} s"
         time.sleep(0.02)
     return found
 
@@ -145,7 +150,7 @@ class System:
         self.wait_until_it_says("up in")
         return self
 
-    def wait_until_it_says(self, words: str) -> None:
+    def wait_until_it_says(self, words: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until `adaqueue up` has printed the words."""
 
         def said() -> bool:
@@ -153,7 +158,7 @@ class System:
             assert self.process.poll() is None, text
             return words in text
 
-        eventually(said, f"`adaqueue up` says {words!r}")
+        eventually(said, f"`adaqueue up` says {words!r}", patience_seconds)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Sends `up` a signal and returns its exit status."""

@@ -12,6 +12,7 @@ from tests.e2e.live import command, processes_of
 
 QUERIES = 40
 POLICIES = ("uniform", "window")
+DOMAINS = ("math", "code")
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +26,19 @@ def figures(place: Path) -> dict[str, Any]:
     return figures
 
 
+def test_the_same_on_a_vllm_server_of_its_own(place: Path) -> None:
+    out = place / "vllm.json"
+    said = command(
+        "demo", "--queries", 10, "--engine", "vllm", "--json", out, temporary=place, patience_seconds=280
+    )
+    assert said.returncode == 0, said.stderr
+    found = json.loads(out.read_text())
+    assert (found["engine"], found["queries"]) == ("vllm", 10)
+    assert found["answered"] + found["abstained"] == 10
+    assert all(run["consistent"] for run in found["ledger"].values())
+    assert all(row["probe"].startswith(f"{domain}-") for domain, row in found["domains"].items())
+
+
 def test_every_query_is_answered_or_abstained(figures: dict[str, Any]) -> None:
     assert figures["queries"] == figures["answered"] + figures["abstained"] == QUERIES
     assert figures["engine"] == "transformers"
@@ -32,33 +46,41 @@ def test_every_query_is_answered_or_abstained(figures: dict[str, Any]) -> None:
     assert figures["seconds"] > 0
 
 
-def test_uniform_and_window_spend_the_same_samples_and_carry_intervals(figures: dict[str, Any]) -> None:
-    policies = figures["domains"]["math"]["policies"]
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_uniform_and_window_spend_the_same_samples_and_carry_intervals(
+    figures: dict[str, Any], domain: str
+) -> None:
+    policies = figures["domains"][domain]["policies"]
     assert set(policies) == set(POLICIES)
-    assert {row["samples"] for row in policies.values()} == {4 * QUERIES}
+    assert {row["samples"] for row in policies.values()} == {4 * QUERIES // 2}
     for row in policies.values():
         assert 0 <= row["low"] <= row["success"] <= row["high"] <= 1
 
 
-def test_the_comparison_over_budgets_says_what_share_of_uniform_is_needed(figures: dict[str, Any]) -> None:
-    shares = figures["domains"]["math"]["equal_reward_budget"]
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_the_comparison_over_budgets_says_what_share_of_uniform_is_needed(
+    figures: dict[str, Any], domain: str
+) -> None:
+    shares = figures["domains"][domain]["equal_reward_budget"]
     assert set(shares) >= {"window"}
     for by_budget in shares.values():
         assert all(float(budget) > 0 for budget in by_budget)
         assert all(share is None or share > 0 for share in by_budget.values())
 
 
-def test_budgets_were_decided_by_a_probe_that_was_trained(figures: dict[str, Any]) -> None:
-    assert figures["domains"]["math"]["probe"].startswith("math-")
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_budgets_were_decided_by_a_probe_that_was_trained(figures: dict[str, Any], domain: str) -> None:
+    assert figures["domains"][domain]["probe"].startswith(f"{domain}-")
 
 
 def test_the_ledger_agrees_with_itself_after_every_run(figures: dict[str, Any]) -> None:
-    assert len(figures["ledger"]) == 3
+    assert len(figures["ledger"]) == 3 * len(DOMAINS)
     for run in figures["ledger"].values():
         assert run["consistent"] is True
-        assert run["queries"] == run["answers"] == QUERIES
+        assert run["queries"] == run["answers"] == QUERIES // 2
         assert run["samples"] == run["budget"] == run["verdicts"] == run["account"]
-    assert figures["ledger"]["window"]["answered"] == figures["answered"]
+    answered = sum(figures["ledger"][f"{domain}: window"]["answered"] for domain in DOMAINS)
+    assert answered == figures["answered"]
 
 
 def test_no_process_and_no_data_folder_stay(figures: dict[str, Any], place: Path) -> None:

@@ -40,7 +40,7 @@ def folder(place: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def run(folder: Path, file: Path, *options: str, **settings: object) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, file: Path, *options: str, **settings: Any) -> subprocess.CompletedProcess[str]:
     return command("run", file, *_outputs(folder), *options, temporary=folder, **SHORT_TIMES, **settings)
 
 
