@@ -18,8 +18,11 @@ PREFIX = "ADAQUEUE_"
 
 def default_data_folder() -> Path:
     """Returns the folder of servers and logs, by the XDG convention."""
-    home = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(home) / "adaqueue"
+    given = os.environ.get("XDG_DATA_HOME")
+    try:
+        return (Path(given) if given else Path.home() / ".local" / "share") / "adaqueue"
+    except RuntimeError:
+        raise SettingsError(f"data_folder: this user has no home: set {PREFIX}DATA_FOLDER") from None
 
 
 class Settings(BaseModel):

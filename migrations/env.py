@@ -7,6 +7,7 @@ import os
 from alembic import context
 from sqlalchemy import Connection, create_engine
 
+from adaqueue.adapters.schema import lock
 from adaqueue.adapters.tables import Base
 
 
@@ -26,4 +27,5 @@ else:
         raise SystemExit("set ADAQUEUE_DATABASE_URL to the database to migrate")
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
     with engine.begin() as connection:
+        lock(connection)
         migrate(connection)

@@ -65,7 +65,8 @@ def network_is_cut() -> bool:
 
 def _listen(path: Path) -> socket.socket:
     """Returns a listening socket that appears under its name complete, and private."""
-    new = path.with_name(f".{os.getpid()}")
+    # the socket's own name: in containers that share the folder, processes share their numbers
+    new = path.with_name(f".{path.stem}")
     new.unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(new))

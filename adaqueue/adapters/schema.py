@@ -26,6 +26,12 @@ def alembic_config(connection: Connection) -> Config:
     return config
 
 
+def lock(conn: Connection) -> None:
+    """Waits until nobody else migrates; until the transaction ends, nobody else does."""
+    conn.execute(text("SET LOCAL lock_timeout = 0"))
+    conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+
+
 def is_current(database: Database) -> bool:
     """Whether nothing is left to migrate."""
     with database.begin() as conn:
@@ -40,8 +46,7 @@ def upgrade(database: Database) -> None:
         SettingsError: a newer adaqueue has migrated the database.
     """
     with database.begin() as conn:
-        conn.execute(text("SET LOCAL lock_timeout = 0"))
-        conn.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+        lock(conn)
         try:
             command.upgrade(alembic_config(conn), "head")
         except CommandError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -264,3 +265,8 @@ def test_a_broker_that_cannot_write_counts_as_out_of_reach(
             bell.ring("features", keys(1))
     finally:
         redis_client.config_set("maxmemory", "0")
+
+
+def test_a_broker_behind_tls_must_show_its_certificate() -> None:
+    assert make_app("rediss://host/0").conf.broker_use_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    assert not make_app("redis://host/0").conf.broker_use_ssl

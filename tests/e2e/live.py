@@ -25,7 +25,7 @@ from adaqueue.adapters.system_status import ProcessStatus, read_status
 
 COMMAND = Path(sys.executable).with_name("adaqueue")
 PATIENCE_SECONDS = 120.0
-SHORT_TIMES: dict[str, object] = {
+SHORT_TIMES: dict[str, Any] = {
     "heartbeat_seconds": 0.5,
     "worker_timeout_seconds": 3,
     "ring_again_seconds": 3,

@@ -106,6 +106,49 @@ def left_behind(folder: Path) -> list[str]:
     return files + [process.name() for process in processes_of(folder)]
 
 
+def test_recorded_programs_are_verified_by_real_tests(shared: Path, folder: Path) -> None:
+    file = shared / "data" / "humaneval_codegen16b.jsonl.gz"
+    said = run(folder, file, "--average-budget", "2", "--policy", "uniform")
+    assert said.returncode == 0, said.stderr
+    asked, answers = rows_of(file), rows_of(folder / "answers.jsonl")
+    assert [answer["id"] for answer in answers] == [query["id"] for query in asked]
+    assert all(answer["samples_used"] == 2 and answer["text"] is not None for answer in answers)
+    expected = sum(1 - (1 - query["successes"] / 100) ** 2 for query in asked)
+    verified = sum(answer["verified"] for answer in answers)
+    assert abs(verified - expected) < 0.1 * len(asked)
+    impossible = {query["id"] for query in asked if query["successes"] == 0}
+    assert [answer["id"] for answer in answers if answer["verified"] and answer["id"] in impossible] == []
+
+
+def test_each_style_of_tests_tells_right_programs_from_wrong_ones(folder: Path) -> None:
+    prompt = 'def f(x):\n    """Double x."""\n    return'
+    check = "def check(candidate):\n    assert candidate(4) == 8\n"
+    references = {
+        "stdin": {"style": "stdin", "tests": [["4\n", "8\n"]]},
+        "function": {"style": "function", "entry": "f", "tests": [{"args": [4], "expected": 8}]},
+        "assert": {"style": "assert", "entry": "f", "check": check},
+    }
+    programs = {"right": "print(2 * int(input()))", "wrong": "print(int(input()))"}
+    bodies = {"right": " 2 * x", "wrong": " x"}
+    rows = [
+        {
+            "id": f"{style} {kind}",
+            "domain": "code",
+            "prompt": prompt,
+            "reference": reference,
+            "samples": [{"text": f"```\n{programs[kind]}\n```" if style == "stdin" else bodies[kind]}],
+        }
+        for style, reference in references.items()
+        for kind in ("right", "wrong")
+    ]
+    broken = {**rows[0], "id": "broken", "reference": {"style": "stdin"}}
+    said = run(folder, write(folder / "queries.jsonl", [*rows, broken]), "--average-budget", "1")
+    assert said.returncode == 3
+    assert "line 7: reference.tests: None: the style stdin needs it" in said.stderr
+    answers = {answer["id"]: answer["verified"] for answer in rows_of(folder / "answers.jsonl")}
+    assert answers == {row["id"]: str(row["id"]).endswith("right") for row in rows}
+
+
 def test_a_file_of_recorded_outcomes_is_answered_whole_and_in_order(shared: Path, folder: Path) -> None:
     file = shared / "data" / "gsm8k_weak_mixture.jsonl.gz"
     said = run(folder, file, "--average-budget", "4")
