@@ -87,10 +87,14 @@ def verifiers_folder(settings: Settings) -> Path:
     """
     if settings.verifiers_folder is not None:
         return settings.verifiers_folder
-    own = settings.data_folder.expanduser().resolve() / "verifiers"
-    folder = socket_folder(own, new_socket_name(), os.geteuid())
+    folder = own_verifiers_folder(settings.data_folder.expanduser().resolve())
     check_private(folder, os.geteuid())
     return folder
+
+
+def own_verifiers_folder(data_folder: Path) -> Path:
+    """Returns where sockets of a data folder's own verifiers are."""
+    return socket_folder(data_folder / "verifiers", new_socket_name(), os.geteuid())
 
 
 def new_socket_name() -> str:

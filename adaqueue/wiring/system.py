@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from adaqueue.adapters.system_status import take_down as take_down_folder
 from adaqueue.errors import UnavailableError
 from adaqueue.settings import Settings
 from adaqueue.wiring.addresses import READY, addresses, has_own_servers
-from adaqueue.wiring.engines import verifiers_folder
+from adaqueue.wiring.engines import own_verifiers_folder, verifiers_folder
 from adaqueue.wiring.machine import processes, reports
 
 # a large model loads, or comes from the hub, for long; what crashes is noticed at once
@@ -81,9 +82,10 @@ def take_down(settings: Settings) -> TakenDown:
 
 
 def discard(folder: Path) -> None:
-    """Deletes what embedded servers keep for a data folder, also outside of it; they must be stopped."""
+    """Deletes what servers and verifiers keep for a data folder, also outside of it; they must be stopped."""
     with hold(folder) as held:
         EmbeddedServers(held.folder).discard()
+        shutil.rmtree(own_verifiers_folder(held.folder), ignore_errors=True)
 
 
 def _start_workers(settings: Settings, folder: Path, supervisor: Supervisor, manners: Manners) -> None:

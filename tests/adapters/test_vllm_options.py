@@ -56,6 +56,7 @@ def test_a_server_gets_what_it_serves_and_never_runs_a_models_code() -> None:
 
 def test_a_pooling_server_gives_states_as_they_are() -> None:
     options = VllmOptions("folder", "m", 1, 32, "pooling")
+    assert "--no-enable-chunked-prefill" not in options.argv()
     assert option(options, "runner") == "pooling"
     assert json.loads(option(options, "pooler-config")) == {"task": "embed", "use_activation": False}
     assert options.probe()[0] == "/v1/embeddings"

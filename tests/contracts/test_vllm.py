@@ -15,7 +15,7 @@ from adaqueue.core.records import Unit, sample_seed
 from adaqueue.core.specs import Sampling
 from adaqueue.errors import EngineError
 from tests.contracts.vllm import Served, with_starts
-from tests.models import ask, one_thread, tiny_model  # noqa: F401 - one_thread: used by every test here
+from tests.models import LONGEST, ask, one_thread, tiny_model  # noqa: F401 - one_thread: used by every test here
 
 pytestmark = with_starts
 KEY = UUID(int=1)
@@ -55,6 +55,15 @@ def test_a_query_is_one_request_and_the_tokens_are_those_that_the_server_counted
     tokens, requests = (count(drawing_server, name) for name in names)
     assert tokens - tokens_before == sum(sample.tokens_out or 0 for sample in samples)
     assert requests - requests_before == 1
+
+
+def test_prompts_that_do_not_fit_one_step_of_the_server_together_end_nothing(
+    drawing_server: Served, tiny: LanguageModel
+) -> None:
+    engine = VllmEngine(drawing_server.url, tiny, Sampling("tiny", 0.7, 6), in_flight=512)
+    prompt = ask("1" * (LONGEST - 10))
+    asked = [Unit(UUID(int=n), 0, sample_seed(UUID(int=n), 0), prompt, None) for n in range(200)]
+    assert sum(len(samples) for samples in engine.draw(asked)) == len(asked)
 
 
 def test_who_leaves_early_leaves_nothing_on_the_server(drawing_server: Served, tiny: LanguageModel) -> None:
