@@ -41,7 +41,7 @@ class Comparison:
     Attributes:
         curve: policy -> average budget -> point.
         equal_reward_budget: policy -> average budget B -> samples that the policy needs for the success of
-            uniform at B, as a share of uniform's; None where it never reaches it within the recorded draws.
+            uniform at B, as a share of uniform's; None where it never reaches it within the recorded draws, or B is 0.
     """
 
     curve: dict[str, dict[int, Point]]
@@ -117,7 +117,7 @@ def _early_stop_grid(successes: Counts, samples: int) -> tuple[Floats, Floats]:
 
 def _share(grid: tuple[Floats, Floats], target: float, budget: int) -> float | None:
     needed = equal_reward_budget(grid[0], grid[1], target)
-    return None if needed is None else needed / budget
+    return None if needed is None or budget == 0 else needed / budget
 
 
 def _point(values: Floats, samples: float) -> Point:

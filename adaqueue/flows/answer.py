@@ -63,7 +63,8 @@ def answer(
     nothing twice. When `stopping` is set, what is unfinished after the response at hand is handed back.
 
     Raises:
-        EngineError: the engine can draw nothing at all; everything was handed back, no query is charged.
+        EngineError: the engine can draw nothing at all; whoever asked for samples is charged one attempt, as
+            one of them may be what made it sick.
     """
     claims = ledger.claim(ids)
     open_claims = {claim.query_id: _Progress(claim) for claim in claims}
@@ -80,11 +81,9 @@ def answer(
                 break
     except EngineError as error:
         log.error("engine %s broke: %s", engine.decoder, error)
-        left = [progress.claim for progress in open_claims.values()]
+        ledger.fail([progress.claim for progress in open_claims.values()], str(error), [])
         if not engine.works():
-            ledger.hand_back(left)
             raise
-        ledger.fail(left, str(error), [])
         return answered
     _give_up(open_claims, ledger, stopping)
     return answered

@@ -19,7 +19,7 @@ from adaqueue.adapters.socket_folder import check_private, socket_folder
 from adaqueue.core.specs import Sampling
 from adaqueue.demo import MAX_TOKENS, MODEL_NAME
 from adaqueue.demo.queries import model_path
-from adaqueue.errors import SettingsError
+from adaqueue.errors import EngineError, SettingsError
 from adaqueue.ports import Engine, FeatureProvider, Verifier
 from adaqueue.settings import PREFIX, Settings
 
@@ -48,9 +48,12 @@ def sample_engines(settings: Settings, stopping: Callable[[], bool]) -> dict[str
     if settings.engine == "transformers":
         from adaqueue.adapters.transformers_engine import TransformersEngine
 
-        engines["transformers"] = TransformersEngine(
+        engine = TransformersEngine(
             language_model(settings), sampling(settings), settings.batch_samples, stopping
         )
+        if not engine.works():
+            raise EngineError(f"{settings.model} can draw nothing: this process takes no work")
+        engines["transformers"] = engine
     if settings.engine == "vllm":
         engines["vllm"] = _vllm_engine(settings, stopping)
     return engines
