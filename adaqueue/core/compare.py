@@ -41,7 +41,8 @@ class Comparison:
     Attributes:
         curve: policy -> average budget -> point.
         equal_reward_budget: policy -> average budget B -> samples that the policy needs for the success of
-            uniform at B, as a share of uniform's; None where it never reaches it within the recorded draws, or B is 0.
+            uniform at B, as a share of uniform's; None where it never reaches it within the recorded draws,
+            or B is 0.
     """
 
     curve: dict[str, dict[int, Point]]
