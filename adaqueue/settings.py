@@ -51,8 +51,9 @@ class Settings(BaseModel):
         description="a vLLM server of our own that stands still so long is started afresh",
     )
     engine_options: str = Field("", description="further options of our own vLLM servers, as in a shell")
-    features: Literal["transformers", "vllm"] = Field(
-        "transformers", description="who computes prompts' hidden states"
+    features: Literal["transformers", "vllm"] | None = Field(
+        None,
+        description="computes prompts' hidden states; absent: transformers, in `up` with vllm on a GPU: vllm",
     )
     features_url: str | None = Field(
         None, pattern=r"^https?://", description="vLLM pooling server of features; absent: one of our own"

@@ -48,12 +48,23 @@ def test_none_and_an_empty_variable_count_as_not_given(config: Path) -> None:
 
 
 def test_every_setting_may_come_from_the_environment_under_its_name() -> None:
-    given = {**URLS, "data_folder": "/x", "engine": "replay", "model": "m", "policy": "uniform"}
-    numbers = {name: "3" for name in Settings.model_fields if name not in given}
+    words = {
+        "engine": "replay",
+        "model": "m",
+        "policy": "uniform",
+        "features": "vllm",
+        "engine_options": "-x",
+    }
+    paths = {"data_folder": "/x", "verifiers_folder": "/y"}
+    own = {"engine_url": "http://e:1", "features_url": "http://f:1", "engine_options": "-x"}
+    given = {**URLS, **words, **paths, **own}
+    large = {"test_memory_mebibytes": "64", "test_output_bytes": "1024"}
+    numbers = {name: large.get(name, "3") for name in Settings.model_fields if name not in given}
     environment = {f"{PREFIX}{name.upper()}": value for name, value in {**given, **numbers}.items()}
     settings = load(environment)
-    assert settings.data_folder == Path("/x")
-    assert all(getattr(settings, name) == 3 for name in numbers)
+    assert all(getattr(settings, name) == value for name, value in {**words, **own}.items())
+    assert all(getattr(settings, name) == Path(value) for name, value in paths.items())
+    assert all(getattr(settings, name) == float(value) for name, value in numbers.items())
     assert settings.database_url is not None
     assert settings.database_url.get_secret_value() == URLS["database_url"]
 
@@ -128,7 +139,7 @@ def test_a_file_that_is_not_there_is_refused_with_its_name(tmp_path: Path) -> No
         ("worker_timeout_seconds", "inf", "finite"),
         ("ring_again_seconds", "infinity", "finite"),
         ("window_seconds", "soon", "number"),
-        ("engine", "gpt", "'transformers' or 'replay'"),
+        ("engine", "gpt", "'vllm' or 'replay'"),
         ("policy", "greedy", "'uniform' or 'window'"),
         ("model", "", "at least 1 character"),
         ("max_tokens", "0", "greater than or equal to 1"),

@@ -88,7 +88,7 @@ def _postgres(url: str) -> Finding:
 
 
 def _engine(settings: Settings) -> Finding:
-    chosen = f"{settings.model} drawn by {settings.engine}, features by {settings.features}"
+    chosen = f"{settings.model} drawn by {settings.engine}, features by {settings.features or 'default'}"
     return Finding("engine", True, chosen)
 
 

@@ -61,7 +61,7 @@ def sample_engines(settings: Settings, stopping: Callable[[], bool]) -> dict[str
 
 def feature_provider(settings: Settings, stopping: Callable[[], bool]) -> FeatureProvider:
     """Returns who computes hidden states."""
-    if settings.features == "transformers":
+    if settings.features != "vllm":
         from adaqueue.adapters.transformers_features import TransformersFeatures
 
         return TransformersFeatures(language_model(settings))

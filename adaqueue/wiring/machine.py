@@ -10,14 +10,18 @@ from contextlib import closing
 from pathlib import Path
 
 from adaqueue.adapters.processes import ProcessSpec
+from adaqueue.adapters.vllm_installation import is_for_cpu
 from adaqueue.settings import PREFIX, SECRETS, Settings
 from adaqueue.wiring.addresses import Addresses
 
 WORKER_GRACE_SECONDS = 30.0
+ENGINE_MEMORY_SHARE = 0.6
+FEATURES_MEMORY_SHARE = 0.3
 
 
 def processes(settings: Settings, folder: Path, where: Addresses) -> list[ProcessSpec]:
     """Returns what to run, in the order of starting; each gets no more secrets than it needs."""
+    settings = _with_features(settings)
     ledger = where.environment()
     found = [_process("scheduler", "scheduler", settings, folder, ledger)]
     found += [
@@ -59,7 +63,7 @@ def _sampler(
     chosen = settings
     if settings.engine == "vllm" and settings.engine_url is None:
         chosen = settings.model_copy(update={"engine_url": _own_url()})
-        yield _process("engine", engine, chosen, folder, {})
+        yield _process("engine", engine, _with_share(chosen, ENGINE_MEMORY_SHARE), folder, {})
     yield _process("sampler", name, chosen, folder, ledger)
 
 
@@ -67,8 +71,26 @@ def _features(settings: Settings, folder: Path, ledger: Mapping[str, str]) -> It
     chosen = settings
     if settings.features == "vllm" and settings.features_url is None:
         chosen = settings.model_copy(update={"features_url": _own_url()})
-        yield _process("features_engine", "features-engine", chosen, folder, {})
+        yield _process(
+            "features_engine", "features-engine", _with_share(chosen, FEATURES_MEMORY_SHARE), folder, {}
+        )
     yield _process("features", "features", chosen, folder, ledger)
+
+
+def _with_features(settings: Settings) -> Settings:
+    """On a GPU that vLLM fills, transformers would find no room for the same model's hidden states."""
+    if settings.features is not None:
+        return settings
+    fills_gpu = settings.engine == "vllm" and settings.engine_url is None and not is_for_cpu()
+    return settings.model_copy(update={"features": "vllm" if fills_gpu else "transformers"})
+
+
+def _with_share(settings: Settings, share: float) -> Settings:
+    """Leaves room on the GPU for the other server where features come from vLLM too; given options win."""
+    if settings.features != "vllm" or is_for_cpu():
+        return settings
+    options = f"--gpu-memory-utilization {share} {settings.engine_options}".strip()
+    return settings.model_copy(update={"engine_options": options})
 
 
 def _process(
