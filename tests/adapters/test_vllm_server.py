@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(model_path(), log, stall_seconds=STALL_SECONDS) as server:
         yield server
         at_work = family(server)
-    assert not psutil.wait_procs(at_work, timeout=0)[1]
+    assert not psutil.wait_procs(at_work, timeout=10)[1]
 
 
 def api_server(server: Served) -> psutil.Process:
