@@ -71,7 +71,9 @@ class VllmOptions:
     def environment(self) -> Mapping[str, str]:
         """Returns the server's whole environment: ours, with defaults that suit it."""
         defaults = {"VLLM_CPU_KVCACHE_SPACE": "1"}
-        return defaults | os.environ | {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+        # titles of processes must not be written over the environment, whose mark tells whose they are
+        fixed = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "SPT_NOENV": "1"}
+        return defaults | os.environ | fixed
 
     def probe(self) -> tuple[str, dict[str, Any]]:
         """Returns path and body of the smallest thing that it can be asked for."""

@@ -49,6 +49,9 @@ def environment(settings: Settings, folder: Path) -> dict[str, str]:
     # a core is left to the other processes: threads that spin for one were seen to cost 9/10 of the samples
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(len(os.sched_getaffinity(0)) - 1, 1))
     quiet = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": threads}
+    # vLLM brings setproctitle, which Celery then uses: it would write titles over environments, and so over
+    # the mark by which leftovers of a killed system are known
+    quiet["SPT_NOENV"] = "1"
     return (
         {f"{PREFIX}{name.upper()}": value for name, value in plain.items()}
         | quiet
