@@ -40,7 +40,7 @@ def tiny_model(folder: Path, seed: int = 0, template: str | None = None) -> Lang
             num_attention_heads=4,
             head_dim=32,  # the smallest that vLLM has a kernel for
             max_position_embeddings=LONGEST,
-            initializer_range=0.5,
+            initializer_range=0.3,
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.bos_token_id,
             eos_token_id=tokenizer.eos_token_id,
