@@ -116,7 +116,7 @@ def test_ctrl_c_and_sigterm_stop_everything_and_keep_the_data(down: System) -> N
 
 def test_sigterm_during_the_start_stops_everything_at_once(down: System) -> None:
     down.start()
-    down.wait_until_it_says("starting scheduler, sampler")
+    down.wait_until_it_says("starting scheduler, ")
     eventually(
         lambda: down.ask("SELECT 1 FROM workers WHERE pid = %s", down.status("sampler").pid),
         "the sampler has reported",
