@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from adaqueue import wiring
@@ -22,7 +23,7 @@ def doctor(data_folder: DataFolder = None, config: Config = None, json: JsonFile
         table = Table("", "found", "remedy")
         for finding in findings:
             mark = "[green]ok[/]" if finding.good else "[red]fault[/]"
-            table.add_row(f"{mark} {finding.subject}", finding.says, finding.remedy)
+            table.add_row(f"{mark} {finding.subject}", escape(finding.says), escape(finding.remedy))
         Console().print(table)
     write_json(json, [asdict(finding) for finding in findings])
     if not all(finding.good for finding in findings):

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from adaqueue.adapters.servers import ServerUrls
+from adaqueue.cli.doctor import doctor as show
 from adaqueue.wiring import doctor, load_settings
 from tests.e2e.live import command
 
@@ -30,6 +31,14 @@ def test_a_machine_without_a_system_is_looked_at_whole(tmp_path: Path) -> None:
     assert all(found[subject]["remedy"] for subject in faults)
     assert "embedded" in found["redis"]["says"]
     assert not (tmp_path / "none").exists()
+
+
+def test_a_remedy_in_brackets_is_shown_whole(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "vllm_remedy", lambda: "no vLLM: pip install '.[vllm]'")
+    show(tmp_path)
+    assert "'.[vllm]'" in capsys.readouterr().out
 
 
 def test_servers_that_would_lose_queries_or_lack_the_schema_are_named_with_the_remedy(
