@@ -88,10 +88,10 @@ class _Server:
         self._connections: dict[socket.socket, Thread] = {}
 
     def prove(self) -> None:
-        """Runs a program whose verdict is known; raises VerifierError if it gets another."""
+        """Runs a program whose verdict is known; raises VerifierError for another, unless it was stopped."""
         reference = {"style": "stdin", "tests": [["2\n", "4\n"]]}
         report = self._report(Request(("print(int(input()) ** 2)",), reference))
-        if report.verdict != "passed":
+        if report.verdict != "passed" and not self._stopping.is_set():
             raise VerifierError(f"programs cannot be run here: {report.verdict}, {report.route}")
 
     def welcome(self, connection: socket.socket) -> None:

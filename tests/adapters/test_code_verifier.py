@@ -374,6 +374,13 @@ def test_a_program_whose_verifier_is_killed_goes_to_another(tmp_path: Path) -> N
     assert [report.verdict for report in reports] == ["passed"] * 4
 
 
+def test_a_server_that_is_stopped_at_its_start_ends_without_a_complaint(tmp_path: Path) -> None:
+    stopping = Event()
+    stopping.set()
+    serve(tmp_path / "a.sock", stopping)
+    assert not (tmp_path / "a.sock").exists()
+
+
 def test_a_stopped_server_ends_at_once_with_what_it_runs_and_removes_its_socket(tmp_path: Path) -> None:
     path, stopping = tmp_path / "deep" / "a.sock", Event()
     server = Thread(target=serve, args=(path, stopping))

@@ -43,13 +43,20 @@ def _runs(process: psutil.Process) -> bool:
     return False
 
 
+def _command(process: psutil.Process) -> str:
+    """Its command line; empty if it has ended: a start has short helpers, which come and go."""
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
+
+
 def api_server(server: Served) -> psutil.Process:
     children = psutil.Process(server.launcher.pid).children()
-    return next(child for child in children if "vllm" in " ".join(child.cmdline()))
+    return next(child for child in children if "vllm" in _command(child))
 
 
 def engine_core(server: Served) -> psutil.Process:
-    return next(child for child in api_server(server).children() if "EngineCore" in " ".join(child.cmdline()))
+    return next(child for child in api_server(server).children() if "EngineCore" in _command(child))
 
 
 def comes_back(server: Served, before: list[psutil.Process]) -> bool:
@@ -118,8 +125,9 @@ def test_whoever_kills_the_launcher_of_a_server_that_hangs_kills_the_server(tmp_
     with launched(model_path(), tmp_path / "log") as server:
         started = with_engine(server)
         for process in started:
-            if process.name() != "sh":  # it keeps the launcher's will, and does not hang with the server
-                process.suspend()
+            with suppress(psutil.NoSuchProcess):
+                if process.name() != "sh":  # it keeps the launcher's will, and does not hang with the server
+                    process.suspend()
         os.kill(server.launcher.pid, signal.SIGKILL)
         assert not left(started, 10)
 
@@ -129,7 +137,7 @@ def with_engine(server: Served) -> list[psutil.Process]:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         children = psutil.Process(server.launcher.pid).children(recursive=True)
-        if any("EngineCore" in " ".join(child.cmdline()) for child in children):
+        if any("EngineCore" in _command(child) for child in children):
             return children
         time.sleep(0.1)
     raise AssertionError(server.log.read_text()[-6_000:])
