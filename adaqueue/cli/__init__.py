@@ -11,6 +11,7 @@ from adaqueue.cli.demo import demo
 from adaqueue.cli.doctor import doctor
 from adaqueue.cli.run import run
 from adaqueue.cli.system import down, status, up
+from adaqueue.cli.twin import twin
 from adaqueue.errors import AdaQueueError
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, up, down, status, doctor):
+for command in (demo, run, up, down, status, doctor, twin):
     app.command()(command)
 
 
