@@ -53,7 +53,7 @@ def twin(
         "sigma": probe_noise(population),
         **_averages([measure(population, seed) for seed in _shown(range(seeds), domain)]),
         "sensitivity": {
-            name: _sensitivity(other)
+            name: _sensitivity(other, min(seeds, SENSITIVITY_SEEDS))
             for name, other in _shown(alternatives(population).items(), "other populations")
         },
     }
@@ -105,8 +105,8 @@ def _over(values: Sequence[float | None], of: Any) -> float | None:
     return None if None in values else float(of(values))
 
 
-def _sensitivity(population: Population) -> dict[str, Any]:
-    runs = [measure(population, seed, waves=()).equal_reward_budget for seed in range(SENSITIVITY_SEEDS)]
+def _sensitivity(population: Population, seeds: int) -> dict[str, Any]:
+    runs = [measure(population, seed, waves=()).equal_reward_budget for seed in range(seeds)]
     return {
         "population": _described(population),
         "sigma": probe_noise(population),

@@ -27,7 +27,7 @@ BINS = 20
 WAVES = (4, 8, 16)
 NODES = 200
 WAVE_GROUPS = 250
-WAVE_TOTALS = np.geomspace(0.2, 32, 32)
+WAVE_TOTALS = np.geomspace(0.2, 32, 24)
 
 
 @dataclass(frozen=True)
