@@ -106,11 +106,11 @@ def _over(values: Sequence[float | None], of: Any) -> float | None:
 
 
 def _sensitivity(population: Population, seeds: int) -> dict[str, Any]:
-    runs = [measure(population, seed, waves=()).equal_reward_budget for seed in range(seeds)]
+    runs = [measure(population, seed, policies=SENSITIVITY_POLICIES) for seed in range(seeds)]
     return {
         "population": _described(population),
         "sigma": probe_noise(population),
-        "equal_reward_budget": _each(runs, np.mean),
+        "equal_reward_budget": _each([run.equal_reward_budget for run in runs], np.mean),
     }
 
 

@@ -55,12 +55,12 @@ def curve(index: FloatArray, survival: FloatArray, *, stops: bool) -> Curve:
         raise ValueError(f"survival must have shape {(n, b + 1)}, not {survival.shape}")
     if not (index[:, 1:] <= index[:, :-1]).all():
         raise ValueError("index must not rise along a row")
-    cost = survival[:, :-1] if stops else np.ones_like(index)
     won = survival[:, :-1] - survival[:, 1:]
     order = np.argsort(-index, axis=None)
     ordered = index.ravel()[order]
     last_of_tie = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if ordered.size else order
-    samples = np.append(0.0, np.cumsum(cost.ravel()[order])[last_of_tie] / n)
+    spent = np.cumsum(survival[:, :-1].ravel()[order])[last_of_tie] if stops else last_of_tie + 1.0
+    samples = np.append(0.0, spent / n)
     success = np.append(0.0, np.cumsum(won.ravel()[order])[last_of_tie] / n)
     distinct = np.append(True, np.diff(samples) > 0)  # units that nobody is left to draw cost nothing
     return Curve(samples[distinct], success[distinct])

@@ -8,6 +8,7 @@ fits the losses, not the only one: `alternatives` are others.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -24,7 +25,6 @@ from adaqueue.core.waves import curve_in_waves
 BUDGETS = (1, 2, 4, 8, 16, 32)
 QUERIES = 6_000
 BINS = 20
-WAVES = (4, 8, 16)
 NODES = 200
 WAVE_GROUPS = 250
 WAVE_TOTALS = np.geomspace(0.2, 32, 24)
@@ -206,20 +206,20 @@ class Measured:
 
 
 def measure(
-    population: Population, seed: int, queries: int = QUERIES, waves: tuple[int, ...] = WAVES
+    population: Population, seed: int, queries: int = QUERIES, policies: Sequence[str] | None = None
 ) -> Measured:
-    """Returns what every policy reaches on queries drawn by a seed, bins fitted on as many others.
+    """Returns what policies reach on queries drawn by a seed, bins fitted on as many others.
 
     Args:
         population: where the queries come from.
         seed: of the draw; the same seed gives the same figures.
         queries: drawn, at least one for each bin.
-        waves: how many waves the sequential policy is also tried in.
+        policies: names of `POLICIES`; default all.
     """
     rng = np.random.default_rng(seed)
     drawn, held_out = (draw(population, queries, rng) for _ in range(2))
     target = {b: float(np.mean(1 - drawn.survival[:, b])) for b in BUDGETS}
-    curves = {**_one_shot(drawn, held_out), **_stopping(drawn), **_in_waves(drawn, waves)}
+    curves = {name: _curve(name, drawn, held_out) for name in policies or POLICIES}
     needed = {name: {b: found.needed(target[b]) for b in BUDGETS} for name, found in curves.items()}
     return Measured(
         {name: {b: None if s is None else s / b for b, s in row.items()} for name, row in needed.items()},
@@ -227,34 +227,15 @@ def measure(
     )
 
 
-def _one_shot(drawn: Twin, held_out: Twin) -> dict[str, Curve]:
-    """The policies that grant all budgets before the first sample and draw all that they granted."""
-    b_max = drawn.hazards.shape[1]
-    edges = bins.quantile_edges(held_out.predicted, BINS)
-    rows = bins.mean_marginals(held_out.predicted, from_success(held_out.success, b_max), edges)
-    index = {
-        "window": from_success(drawn.predicted, b_max),
-        "bins": rows[bins.bin_of(drawn.predicted, edges)],
-        "beta_window": marginals(drawn.hazards, np.zeros(len(drawn.hazards), dtype=np.int64)),
-        "oracle": from_success(drawn.success, b_max),
-    }
-    return {name: curve(rows, drawn.survival, stops=False) for name, rows in index.items()}
+def _curve(policy: str, drawn: Twin, held_out: Twin) -> Curve:
+    if policy in _WAVES:
+        return _in_waves(drawn, _WAVES[policy])
+    stops = policy in _STOPPING
+    index = _STOPPING[policy](drawn) if stops else _ONE_SHOT[policy](drawn, held_out)
+    return curve(index, drawn.survival, stops=stops)
 
 
-def _stopping(drawn: Twin) -> dict[str, Curve]:
-    """The policies that draw one sample at a time, charged until a query's first success."""
-    n, b_max = drawn.hazards.shape
-    index = {
-        "window_early_stop": from_success(drawn.predicted, b_max),
-        "uniform_early_stop": round_robin(n, b_max),
-        "sequential": drawn.hazards,
-        "sequential_beta": beta_hazards(drawn.alpha, drawn.beta, b_max),
-        "sequential_oracle": np.broadcast_to(drawn.success[:, None], (n, b_max)),
-    }
-    return {name: curve(rows, drawn.survival, stops=True) for name, rows in index.items()}
-
-
-def _in_waves(drawn: Twin, waves: tuple[int, ...]) -> dict[str, Curve]:
+def _in_waves(drawn: Twin, waves: int) -> Curve:
     """The sequential policy in waves, with neighbours in the probe's order taken together, to be quick."""
     order = np.argsort(drawn.predicted, kind="stable")
     starts = np.unique(np.linspace(0, len(order), WAVE_GROUPS, endpoint=False, dtype=np.int64))
@@ -262,4 +243,38 @@ def _in_waves(drawn: Twin, waves: tuple[int, ...]) -> dict[str, Curve]:
     hazards, alive = (
         np.add.reduceat(rows[order], starts, axis=0) / sizes for rows in (drawn.hazards, drawn.survival)
     )
-    return {f"sequential_{k}_waves": curve_in_waves(hazards, alive, k, WAVE_TOTALS) for k in waves}
+    return curve_in_waves(hazards, alive, waves, WAVE_TOTALS)
+
+
+def _bins(drawn: Twin, held_out: Twin) -> FloatArray:
+    """Each query's row is its bin's: the mean of what the bin's held-out queries give."""
+    edges = bins.quantile_edges(held_out.predicted, BINS)
+    delta = from_success(held_out.success, held_out.hazards.shape[1])
+    return bins.mean_marginals(held_out.predicted, delta, edges)[bins.bin_of(drawn.predicted, edges)]
+
+
+def _window(drawn: Twin, _: Twin | None = None) -> FloatArray:
+    return from_success(drawn.predicted, drawn.hazards.shape[1])
+
+
+_ONE_SHOT: dict[str, Callable[[Twin, Twin], FloatArray]] = {
+    "window": _window,
+    "bins": _bins,
+    "beta_window": lambda drawn, _: marginals(drawn.hazards, np.zeros(len(drawn.hazards), dtype=np.int64)),
+    "oracle": lambda drawn, _: from_success(drawn.success, drawn.hazards.shape[1]),
+}
+"""Indices of the policies that grant every budget before the first sample, and draw all they granted."""
+
+_STOPPING: dict[str, Callable[[Twin], FloatArray]] = {
+    "window_early_stop": _window,
+    "uniform_early_stop": lambda drawn: round_robin(*drawn.hazards.shape),
+    "sequential": lambda drawn: drawn.hazards,
+    "sequential_beta": lambda drawn: beta_hazards(drawn.alpha, drawn.beta, drawn.hazards.shape[1]),
+    "sequential_oracle": lambda drawn: np.broadcast_to(drawn.success[:, None], drawn.hazards.shape),
+}
+"""Indices of the policies that draw one sample at a time and close a query at its first success."""
+
+_WAVES = {f"sequential_{waves}_waves": waves for waves in (4, 8, 16)}
+
+POLICIES: tuple[str, ...] = (*_ONE_SHOT, *_STOPPING, *_WAVES)
+"""The policies' names, those that grant everything at once first."""

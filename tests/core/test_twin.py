@@ -129,6 +129,14 @@ def test_hazards_never_rise(domain: str) -> None:
     np.testing.assert_allclose(drawn.hazards[:, 0], drawn.predicted)
 
 
+def test_a_prediction_of_one_percent_mostly_means_none_and_seldom_much() -> None:
+    drawn = draw(POPULATIONS["code"], 60_000, np.random.default_rng(0))
+    success = drawn.success[(drawn.predicted > 0.008) & (drawn.predicted < 0.012)]
+    assert success.mean() == pytest.approx(0.01, abs=0.002)
+    assert (success == 0).mean() == pytest.approx(0.9, abs=0.03)
+    assert success[success > 0.1].sum() / success.sum() == pytest.approx(0.8, abs=0.1)
+
+
 def test_the_same_seed_gives_the_same_figures_and_another_seed_others() -> None:
     first, again, other = (measure(POPULATIONS["code"], seed, queries=500) for seed in (4, 4, 5))
     assert first == again
