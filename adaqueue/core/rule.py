@@ -1,8 +1,8 @@
 """The sequential rule: from a probe's score, the hazard curve by which a query's samples are bought.
 
 The curve is `logit h = a + b l + c l^2`, `l = log(1 + failures)`, with a, b and c linear in the score: its
-slopes say how much the score is trusted at the start, and how that trust fades with failures. Where a score is
-worth nothing they are 0, all queries share the population's curve, and the rule is round robin over unsolved ones.
+slopes say how much the score is trusted at the start, and how that trust fades with failures. Where a score
+is worth nothing they are 0: all queries share the population's curve, and unsolved ones are drawn in turn.
 
 Which slopes win depends on the average budget, so each budget has its own: on bootstraps of the training
 queries several fits compete, each is replayed on the queries left out, and the winners are averaged.
@@ -10,7 +10,7 @@ queries several fits compete, each is replayed on the queries left out, and the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,16 +19,17 @@ import numpy.typing as npt
 from scipy.special import expit
 
 from adaqueue.core.curves import curve
-from adaqueue.core.marginal import FloatArray
+from adaqueue.core.marginal import FloatArray, IntArray
 
 BUDGETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 HORIZONS = (4, 16, 64)
-RIDGES = (1.0, 10.0, 40.0)
+RIDGES = (0.1, 1.0, 10.0)
 POPULATION_RIDGE = 1e6
 FARTHEST = 3.0
 BOOTSTRAPS = 32
-CELLS = 64
-NEWTON_STEPS = 12
+CELLS = 40
+HANDICAP = 0.25
+NEWTON_STEPS = 25
 SPENT_AT_MOST = 0.8
 
 BoolArray = npt.NDArray[np.bool_]
@@ -117,8 +118,8 @@ def fit_rule(score: FloatArray, survival: FloatArray, seed: int, budgets: Sequen
     Args:
         score: of each query, from a probe that did not see its outcomes, shape (n,), finite.
         survival: chance that the first f recorded draws all fail, shape (n, b + 1), from 1, never rising:
-            `curves.recorded_survival` of counts; for a log in its order 1 until the first success, 0 after. NaN
-            from where a query was not drawn any further: the gap is filled with what a fit says.
+            `curves.recorded_survival` of counts; for a log in its order 1 until the first success, 0 after.
+            NaN from where a query was not drawn any further: the gap is filled with what a fit says.
         seed: of the bootstraps; the same arguments give the same rule.
         budgets: average budgets to fit for. Those that the records cannot tell apart are left out, but one.
 
@@ -130,55 +131,52 @@ def fit_rule(score: FloatArray, survival: FloatArray, seed: int, budgets: Sequen
     z = np.clip((score - centre) / scale, -FARTHEST, FARTHEST)
     records = _Records.of(z, survival, known)
     fitted = _affordable(sorted(set(budgets)), records)
-    rows = _bagged(records, fitted, np.random.default_rng(seed))
-    spread = np.insert(rows, 5, 0.0, axis=1)
-    return Rule(centre, scale, tuple(map(float, fitted)), tuple(tuple(map(float, row)) for row in spread))
+    rows = np.insert(_bagged(records, fitted, np.random.default_rng(seed)), 5, 0.0, axis=1)
+    return Rule(centre, scale, tuple(map(float, fitted)), tuple(tuple(map(float, row)) for row in rows))
 
 
 @dataclass(frozen=True, eq=False)
 class _Records:
-    """The training queries, in cells of like score: m cells, b draws.
+    """The training queries in the order of their scores, in m cells of neighbours that count as one score.
 
     Attributes:
         design: columns 1, z, l, z l, l^2 of each cell and number of failures, shape (m, b, 5).
-        member: membership of each query in its cell, shape (m, n), 0 or 1.
+        starts: place of each cell's first query, shape (m,).
         risk: chance that the draw was made and seen, shape (n, b).
         events: chance that it was the first success, shape (n, b).
         alive: survival without gaps, shape (n, b + 1).
     """
 
     design: FloatArray
-    member: FloatArray
+    starts: IntArray
     risk: FloatArray
     events: FloatArray
     alive: FloatArray
 
     @classmethod
     def of(cls, z: FloatArray, survival: FloatArray, known: FloatArray) -> _Records:
-        member = _cells(z)
-        centres = (member @ z) / member.sum(axis=1)
-        design = _design(centres, survival.shape[1] - 1)
+        order = np.argsort(z, kind="stable")
+        z, survival, known = z[order], survival[order], known[order]
+        m = min(CELLS, len(z))
+        starts = np.arange(m) * len(z) // m
+        centres = np.add.reduceat(z, starts) / np.diff(starts, append=len(z))
         filled = np.nan_to_num(survival)
         risk, events = filled[:, :-1] * known, (filled[:, :-1] - filled[:, 1:]) * known
-        bare = cls(design, member, risk, events, filled)
-        pilot = _fit(bare, np.ones((1, len(z))), design.shape[1], RIDGES[1])[0]
-        return cls(
-            design, member, risk, events, _without_gaps(survival, expit(_design(z, known.shape[1]) @ pilot))
-        )
-
-
-def _cells(z: FloatArray) -> FloatArray:
-    """Returns which queries share a cell, cells of like size and neighbouring scores, shape (m, n)."""
-    count = min(CELLS, len(z))
-    place = np.empty(len(z), dtype=np.int64)
-    place[np.argsort(z, kind="stable")] = np.arange(len(z)) * count // len(z)
-    return np.asarray(place == np.arange(count)[:, None], dtype=np.float64)
+        design = _design(centres, known.shape[1])
+        pilot = _fit(design, *(x[None] for x in _sums(starts, risk, events)), RIDGES[0])[0]
+        alive = _without_gaps(survival, expit(_design(z, known.shape[1]) @ pilot))
+        return cls(design, starts, risk, events, alive)
 
 
 def _design(z: FloatArray, b: int) -> FloatArray:
     grown = np.broadcast_to(np.log1p(np.arange(b)), (len(z), b))
     score = np.broadcast_to(z[:, None], (len(z), b))
     return np.stack([np.ones_like(grown), score, grown, score * grown, grown**2], axis=2)
+
+
+def _sums(starts: IntArray, *each: FloatArray) -> Iterator[FloatArray]:
+    """Yields sums over the queries of each cell, shape (m, ...)."""
+    return (np.add.reduceat(values, starts, axis=0) for values in each)
 
 
 def _without_gaps(survival: FloatArray, hazards: FloatArray) -> FloatArray:
@@ -190,24 +188,45 @@ def _without_gaps(survival: FloatArray, hazards: FloatArray) -> FloatArray:
     return alive
 
 
-def _fit(records: _Records, weights: FloatArray, horizon: int, ridge: float) -> FloatArray:
-    """Returns the coefficients of the logistic regression on draws below a horizon, shape (k, 5).
+def _bagged(records: _Records, budgets: Sequence[float], rng: np.random.Generator) -> FloatArray:
+    """Returns the average of the bootstraps' winners, for each budget, shape (len(budgets), 5)."""
+    n = len(records.alive)
+    weights = rng.multinomial(n, np.full(n, 1 / n), size=BOOTSTRAPS).astype(np.float64)
+    candidates = _candidates(records, weights)
+    left_out = [next(_sums(records.starts, records.alive * (w == 0)[:, None])) for w in weights]
+    reached = np.array([_judge(records.design, fits, left_out, budgets) for fits in candidates])
+    reached[0] += HANDICAP * (reached[1:] - reached[0]).std(axis=1).mean(axis=0)
+    rows = np.stack(candidates)[np.argmax(reached, axis=0), np.arange(BOOTSTRAPS)[:, None]]
+    return np.asarray(rows.mean(axis=0))
 
-    Draws of one query are not independent: the likelihood is scaled to weigh each query as one draw.
+
+def _candidates(records: _Records, weights: FloatArray) -> list[FloatArray]:
+    """Returns each candidate's coefficients in each bootstrap, shape (k, 5), the population's curve first."""
+    drawn = [_sums(records.starts, w[:, None] * records.risk, w[:, None] * records.events) for w in weights]
+    risk, events = (np.stack(part) for part in zip(*drawn, strict=True))
+    b = records.design.shape[1]
+    settings = [(horizon, ridge) for horizon in sorted({min(h, b) for h in HORIZONS}) for ridge in RIDGES]
+    return [
+        _fit(records.design[:, :horizon], risk[:, :, :horizon], events[:, :, :horizon], ridge)
+        for horizon, ridge in [(b, POPULATION_RIDGE), *settings]
+    ]
+
+
+def _fit(design: FloatArray, risk: FloatArray, events: FloatArray, ridge: float) -> FloatArray:
+    """Returns the coefficients of the logistic regression of events on the design, shape (k, 5).
+
+    Draws of one query are not independent: the likelihood is scaled so that a query weighs like one draw.
 
     Args:
-        records: the training queries.
-        weights: of the queries, in each of k fits, shape (k, n).
-        horizon: draws of a query that count.
-        ridge: that pulls the score's two slopes to 0, in queries.
+        design: of m cells and b draws, shape (m, b, 5).
+        risk: draws at risk, shape (k, m, b).
+        events: successes among them, shape (k, m, b).
+        ridge: pulls the score's two slopes to 0, in queries.
     """
-    count = len(weights)
-    shares = weights[:, None, :] * records.member
-    risk, events = ((shares @ x[:, :horizon]).reshape(count, -1) for x in (records.risk, records.events))
-    design = records.design[:, :horizon].reshape(-1, 5)
-    scale = (weights.sum(axis=1) / np.maximum(risk.sum(axis=1), 1e-9))[:, None]
+    rows, k = design.reshape(-1, design.shape[2]), len(risk)
+    scale = (risk[:, :, 0].sum(axis=1) / np.maximum(risk.sum(axis=(1, 2)), 1e-9))[:, None]
     penalty = np.array([1e-3, ridge, 1e-2, ridge, 1e-2])
-    return _newton(design, risk * scale, events * scale, penalty)
+    return _newton(rows, risk.reshape(k, -1) * scale, events.reshape(k, -1) * scale, penalty)
 
 
 def _newton(design: FloatArray, risk: FloatArray, events: FloatArray, penalty: FloatArray) -> FloatArray:
@@ -219,39 +238,22 @@ def _newton(design: FloatArray, risk: FloatArray, events: FloatArray, penalty: F
         hessian = ((risk * said * (1 - said)) @ outer).reshape(len(risk), *penalty.shape * 2)
         step = np.linalg.solve(hessian + np.diag(penalty), gradient[:, :, None])[:, :, 0]
         found = found + np.clip(step, -2.0, 2.0)
+        if np.abs(step).max() < 1e-4:
+            break
     return found
 
 
-def _bagged(records: _Records, budgets: Sequence[float], rng: np.random.Generator) -> FloatArray:
-    """Returns the average of the bootstraps' winners, for each budget, shape (len(budgets), 5)."""
-    n = records.member.shape[1]
-    weights = rng.multinomial(n, np.full(n, 1 / n), size=BOOTSTRAPS).astype(np.float64)
-    candidates = _candidates(records, weights)
-    won = [_judge(records, weights == 0, fits, budgets) for fits in candidates]
-    best = np.argmax(won, axis=0)
-    rows = np.stack(candidates)[best, np.arange(BOOTSTRAPS)[:, None]]
-    return np.asarray(rows.mean(axis=0))
+def _judge(
+    design: FloatArray, fits: FloatArray, left_out: Sequence[FloatArray], budgets: Sequence[float]
+) -> FloatArray:
+    """Returns the success that each sample's fit reaches on the queries left out of it, (k, len(budgets))."""
+    hazards = np.minimum.accumulate((fits @ design.reshape(-1, 5).T).reshape(-1, *design.shape[:2]), axis=2)
+    return np.array([_success(index, alive, budgets) for index, alive in zip(hazards, left_out, strict=True)])
 
 
-def _candidates(records: _Records, weights: FloatArray) -> list[FloatArray]:
-    """Returns each candidate's coefficients in each bootstrap, shape (k, 5), the population's curve first."""
-    b = records.design.shape[1]
-    horizons = sorted({min(horizon, b) for horizon in HORIZONS})
-    settings = [(b, POPULATION_RIDGE), *((horizon, ridge) for horizon in horizons for ridge in RIDGES)]
-    return [_fit(records, weights, horizon, ridge) for horizon, ridge in settings]
-
-
-def _judge(records: _Records, left_out: BoolArray, fits: FloatArray, budgets: Sequence[float]) -> FloatArray:
-    """Returns the success that each fit reaches on the queries left out, shape (k, len(budgets))."""
-    cells = (left_out[:, None, :] * records.member) @ records.alive
-    hazards = np.minimum.accumulate(np.einsum("mbp,kp->kmb", records.design, fits), axis=2)
-    return np.array([_success(index, alive, budgets) for index, alive in zip(hazards, cells, strict=True)])
-
-
-def _success(index: FloatArray, alive: FloatArray, budgets: Sequence[float]) -> FloatArray:
-    each = alive * (len(alive) / max(alive[:, 0].sum(), 1.0))
-    replayed = curve(index, each, stops=True)
-    return np.array([replayed.at(budget) for budget in budgets])
+def _success(index: FloatArray, alive: FloatArray, budgets: Sequence[float]) -> list[float]:
+    replayed = curve(index, alive * (len(alive) / max(alive[:, 0].sum(), 1.0)), stops=True)
+    return [replayed.at(budget) for budget in budgets]
 
 
 def _affordable(budgets: Sequence[float], records: _Records) -> list[float]:
