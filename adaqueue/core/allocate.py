@@ -23,8 +23,8 @@ class Budgets:
         units: Units granted to each query, shape (n,), minimum included.
         price: Marginal reward, per cost where costs are given, of the cheapest unit bought beyond the
             minimums. Between minimum and maximum, every unit worth more was bought and no unit worth less;
-            ties at the price are shared in rounds. Infinite where nothing was bought beyond the minimums. With
-            costs, a step worth more may have been passed over because it no longer fitted.
+            ties at the price are shared in rounds. Infinite where nothing was bought beyond the minimums.
+            With costs, a step worth more may have been passed over because it no longer fitted.
     """
 
     units: IntArray
@@ -249,7 +249,7 @@ def _per_query(value: IntArray | int | None, default: int, queries: int, name: s
         raise ValueError(f"{name} must be one integer or shape ({queries},), not {given.dtype} {given.shape}")
     if (given < 0).any():
         raise ValueError(f"{name} must be at least 0, not {given.min()}")
-    return np.broadcast_to(given.astype(np.int64), (queries,))
+    return np.full(queries, given, dtype=np.int64)  # a broadcast view is slow to clip at
 
 
 def _ranks(order: IntArray | None, queries: int) -> IntArray:

@@ -36,7 +36,7 @@ def from_success(success: FloatArray, b_max: int) -> FloatArray:
         ValueError: A probability is not a number in [0, 1], the shape is not (n,), or `b_max` is negative.
     """
     require_probabilities(success, "success")
-    _require_budget(b_max)
+    require_budget(b_max)
     delta = np.empty((len(success), b_max), dtype=np.float64)
     delta[:, :1] = success[:, np.newaxis]
     delta[:, 1:] = (1.0 - success)[:, np.newaxis]
@@ -63,7 +63,7 @@ def from_beta(alpha: FloatArray, beta: FloatArray, b_max: int, zero: FloatArray 
         ValueError: A parameter is out of range or misshapen, or `b_max` is negative; the message names it.
     """
     require_beta(alpha, beta, zero)
-    _require_budget(b_max)
+    require_budget(b_max)
     delta = np.empty((len(alpha), b_max), dtype=np.float64)
     weight = (alpha + beta)[:, np.newaxis]
     delta[:, :1] = alpha[:, np.newaxis] / weight
@@ -193,7 +193,8 @@ def require_beta(alpha: FloatArray, beta: FloatArray, zero: FloatArray | None) -
             raise ValueError(f"zero must have shape (n,), as alpha, not {zero.shape}")
 
 
-def _require_budget(b_max: int) -> None:
+def require_budget(b_max: int) -> None:
+    """Raises ValueError unless `b_max` is at least 0."""
     if b_max < 0:
         raise ValueError(f"b_max must be at least 0, not {b_max}")
 

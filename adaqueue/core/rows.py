@@ -14,6 +14,7 @@ from adaqueue.core.marginal import (
     from_beta,
     from_success,
     require_beta,
+    require_budget,
     require_probabilities,
 )
 
@@ -75,6 +76,7 @@ class SuccessRows:
 
     def __init__(self, success: FloatArray, b_max: int) -> None:
         require_probabilities(success, "success")
+        require_budget(b_max)
         self.b_max = b_max
         self._success = success
         with np.errstate(divide="ignore", over="ignore"):
@@ -100,7 +102,7 @@ class SuccessRows:
             log, slope = self._log[part], self._slope[part]
             surely = np.floor((least - log) * slope)
             perhaps = np.floor((most - log) * slope)
-            counts[part] = np.clip(surely + 1.0, 0.0, self.b_max)
+            counts[part] = np.minimum(np.maximum(surely + 1.0, 0.0), self.b_max)
             unsure = np.flatnonzero(surely != perhaps)
             unsure = unsure[(surely[unsure] < self.b_max) & (perhaps[unsure] >= 0.0)]
             if unsure.size:
@@ -134,6 +136,7 @@ class BetaRows:
 
     def __init__(self, alpha: FloatArray, beta: FloatArray, b_max: int, zero: FloatArray | None) -> None:
         require_beta(alpha, beta, zero)
+        require_budget(b_max)
         self.b_max = b_max
         self.few = 2 * len(alpha)
         self.sample = max(MANY_CELLS // max(b_max, 1), 2**8)
