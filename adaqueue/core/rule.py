@@ -163,7 +163,8 @@ class _Records:
         filled = np.nan_to_num(survival)
         risk, events = filled[:, :-1] * known, (filled[:, :-1] - filled[:, 1:]) * known
         design = _design(centres, known.shape[1])
-        pilot = _fit(design, *(x[None] for x in _sums(starts, risk, events)), RIDGES[0])[0]
+        at_risk, succeeded = _sums(starts, risk, events)
+        pilot = _fit(design, at_risk[None], succeeded[None], RIDGES[0])[0]
         alive = _without_gaps(survival, expit(_design(z, known.shape[1]) @ pilot))
         return cls(design, starts, risk, events, alive)
 
