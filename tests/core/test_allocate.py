@@ -156,6 +156,28 @@ def test_the_rewards_scale_does_not_matter(case: Case, scale: float) -> None:
     assert scaled.price == plain.price * scale
 
 
+@MODEST
+@given(cases(queries_at_most=6), st.integers(2, 5), st.integers(0, 60))
+def test_equal_queries_differ_by_at_most_one_unit(case: Case, copies: int, total: int) -> None:
+    delta = np.repeat(case.delta, copies, axis=0)
+    units = allocate(delta, total).units.reshape(-1, copies)
+    assert (units.max(axis=1) - units.min(axis=1) <= 1).all()
+
+
+@MODEST
+@given(cases(queries_at_most=6), st.floats(-1.0, 2.0))
+def test_what_compulsory_units_are_worth_decides_nothing(case: Case, worth: float) -> None:
+    delta = case.delta.copy()
+    delta[np.arange(delta.shape[1]) < case.minimum[:, np.newaxis]] = worth
+    other = Case(delta, case.total, case.minimum, case.maximum, case.order).allocate()
+    assert other.units.tolist() == case.allocate().units.tolist()
+    assert other.price == case.allocate().price
+
+
+def test_a_fraction_of_a_unit_buys_nothing() -> None:
+    assert allocate(np.full((2, 3), 0.5), 3.9).units.tolist() == [2, 1]
+
+
 def test_a_query_that_always_succeeds_gets_exactly_one_unit() -> None:
     delta = from_success(np.array([1.0, 0.1]), 8)
     assert allocate(delta, 9).units.tolist() == [1, 8]

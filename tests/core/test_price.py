@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def assert_same(found: Budgets, expected: Budgets) -> None:
 
 
 def success_both_ways(success: FloatArray, given: Limits) -> tuple[Budgets, Budgets]:
-    bounds = {"minimum": given.minimum, "maximum": given.maximum, "order": given.order}
+    bounds: dict[str, Any] = {"minimum": given.minimum, "maximum": given.maximum, "order": given.order}
     table = from_success(success, given.b_max)
     return allocate_success(success, given.total, b_max=given.b_max, **bounds), allocate(
         table, given.total, **bounds
@@ -86,7 +87,7 @@ def test_beta_distributions_get_the_tables_budgets(
     case: tuple[list[tuple[float, float, float]], Limits],
 ) -> None:
     (alpha, beta, zero), given = np.array(case[0]).T, case[1]
-    bounds = {"minimum": given.minimum, "maximum": given.maximum, "order": given.order}
+    bounds: dict[str, Any] = {"minimum": given.minimum, "maximum": given.maximum, "order": given.order}
     for share in (None, zero):
         found = allocate_beta(alpha, beta, given.total, b_max=given.b_max, zero=share, **bounds)
         assert_same(found, allocate(from_beta(alpha, beta, given.b_max, share), given.total, **bounds))
@@ -152,7 +153,7 @@ def test_a_windows_budgets_lie_between_those_just_above_its_price_and_at_it(
     case: tuple[list[float], Limits],
 ) -> None:
     delta, given = from_success(np.array(case[0]), case[1].b_max), case[1]
-    bounds = {"minimum": given.minimum, "maximum": given.maximum}
+    bounds: dict[str, Any] = {"minimum": given.minimum, "maximum": given.maximum}
     window = allocate(delta, given.total, order=given.order, **bounds)
     above = at_price(delta, float(np.nextafter(window.price, np.inf)), **bounds)
     reach = at_price(delta, window.price, **bounds)
