@@ -44,7 +44,7 @@ class Rows(Protocol):
         ...
 
     def counts(self, price: float) -> IntArray:
-        """Returns how many units of each query are worth at least a price, 0..b_max, shape (n,)."""
+        """Returns how many units of each query are worth at least a price, which is 0 or >= NOTHING."""
         ...
 
     def some(self, index: IntArray) -> Counted:

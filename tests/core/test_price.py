@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from adaqueue.core import price, rows
 from adaqueue.core.allocate import Budgets, allocate, allocate_beta, allocate_success, at_price
-from adaqueue.core.marginal import FloatArray, IntArray, from_beta, from_success
+from adaqueue.core.marginal import NOTHING, FloatArray, IntArray, from_beta, from_success
 
 MODEST = settings(max_examples=120, deadline=None)
 CHANCES = st.one_of(
@@ -79,6 +79,18 @@ def success_both_ways(success: FloatArray, given: Limits) -> tuple[Budgets, Budg
 @given(st.lists(CHANCES, min_size=1, max_size=20).flatmap(lambda s: st.tuples(st.just(s), limits(len(s)))))
 def test_success_probabilities_get_the_tables_budgets(case: tuple[list[float], Limits]) -> None:
     assert_same(*success_both_ways(np.array(case[0]), case[1]))
+
+
+@MODEST
+@given(st.lists(CHANCES, min_size=1, max_size=6), st.sampled_from([1, 3, 12, 200]))
+def test_units_worth_exactly_the_price_are_counted_as_in_the_table(chances: list[float], b_max: int) -> None:
+    table = from_success(np.array(chances), b_max)
+    closed = rows.SuccessRows(np.array(chances), b_max)
+    for worth in table[:, :: max(b_max // 12, 1)].ravel():
+        for at in (worth, np.nextafter(worth, 1.0), np.nextafter(worth, 0.0)):
+            if at == 0.0 or at >= NOTHING:
+                expected = np.count_nonzero(table >= at, axis=1).tolist()
+                assert closed.counts(float(at)).tolist() == expected
 
 
 @MODEST
