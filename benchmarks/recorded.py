@@ -61,6 +61,7 @@ class Recorded:
         groups: queries of one number stay on one side of every split, shape (n,).
         successes: of each query, shape (n,).
         samples: recorded of each query, shape (n,).
+        draws: samples that every query of the file has: replay goes no further.
     """
 
     name: str
@@ -68,11 +69,7 @@ class Recorded:
     groups: IntArray
     successes: IntArray
     samples: IntArray
-
-    @property
-    def draws(self) -> int:
-        """Samples that every query has: replay goes no further."""
-        return int(self.samples.min())
+    draws: int
 
     @property
     def budgets(self) -> list[int]:
@@ -87,18 +84,18 @@ class Recorded:
     def take(self, rows: IntArray) -> Recorded:
         """Returns the chosen queries."""
         chosen = (self.groups[rows], self.successes[rows], self.samples[rows])
-        return Recorded(self.name, self.texts.take(rows), *chosen)
+        return Recorded(self.name, self.texts.take(rows), *chosen, self.draws)
 
 
 def load(path: Path) -> Recorded:
-    """Returns the queries of a `.jsonl` or `.jsonl.gz` file, grouped by `group`, else where words are alike."""
+    """Returns the queries of a `.jsonl` or `.jsonl.gz` file, grouped by `group`, else by their words."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
         rows = [json.loads(line) for line in file]
     counts = np.array([_counts(row) for row in rows])
     texts = Texts.of([row["prompt"] for row in rows])
     named = [row.get("group") for row in rows]
     groups = texts.near_duplicates() if None in named else np.unique(named, return_inverse=True)[1]
-    return Recorded(path.name, texts, groups, counts[:, 0], counts[:, 1])
+    return Recorded(path.name, texts, groups, counts[:, 0], counts[:, 1], int(counts[:, 1].min()))
 
 
 def _counts(row: Mapping[str, Any]) -> tuple[int, int]:
