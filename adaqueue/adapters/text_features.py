@@ -46,7 +46,8 @@ class Texts:
 
     @classmethod
     def of(cls, prompts: Sequence[str]) -> Texts:
-        """Returns the counts of prompts."""
+        """Returns the counts of prompts; halves of broken characters count as question marks."""
+        prompts = [prompt.encode(errors="replace").decode() for prompt in prompts]
         words = _hashing(ngram_range=(1, 2), token_pattern=WORD)
         characters = _hashing(ngram_range=(3, 4), analyzer="char_wb")
         surface = np.array([_surface(prompt) for prompt in prompts], dtype=np.float64)
