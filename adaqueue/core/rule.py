@@ -1,7 +1,7 @@
 """The sequential rule: from a probe's score, the hazard curve by which a query's samples are bought.
 
-The curve is `logit h = a + b l + c l^2`, `l = log(1 + failures)`, with a, b and c linear in the score: its
-slopes say how much the score is trusted at the start, and how that trust fades with failures. Where a score
+The curve is `logit h = a + b l + c l^2`, `l = log(1 + failures)`. In a and b the score has slopes: they
+say how much it is trusted at the start, and how that trust fades with failures. Where a score
 is worth nothing they are 0: all queries share the population's curve, and unsolved ones are drawn in turn.
 
 Which slopes win depends on the average budget, so each budget has its own: on bootstraps of the training
@@ -24,7 +24,8 @@ from adaqueue.core.marginal import FloatArray, IntArray
 BUDGETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 HORIZONS = (4, 16, 64)
 RIDGES = (0.1, 1.0, 10.0)
-POPULATION_RIDGE = 1e6
+NEVER = 1e6
+BEND_MEAN = float(np.exp(0.5))
 FARTHEST = 3.0
 BOOTSTRAPS = 32
 CELLS = 40
@@ -43,7 +44,8 @@ class Rule:
         centre: of the training queries' scores.
         scale: their standard deviation, > 0; a score counts as `z = (score - centre) / scale`, within +-3.
         budgets: average budgets, in samples a query, increasing.
-        coefficients: for each budget (a0, a1, b0, b1, c0, c1): `a = a0 + a1 z`, and so on.
+        coefficients: for each budget (a0, a1, b0, b1, c0, c1), perhaps (a2, b2): `a = a0 + a1 z + a2 bend`.
+            The bend, `exp(z)` less a constant, lets high scores count for more, or less.
     """
 
     centre: float
@@ -52,13 +54,16 @@ class Rule:
     coefficients: tuple[tuple[float, ...], ...]
 
     def __post_init__(self) -> None:
-        numbers = [self.centre, self.scale, *self.budgets, *(x for row in self.coefficients for x in row)]
+        numbers = [self.centre, self.scale, *self.budgets, *sum(self.coefficients, ())]
         if not np.isfinite(numbers).all() or self.scale <= 0:
             raise ValueError(f"a rule needs finite numbers and a scale above 0: {self}")
         if not self.budgets or self.budgets[0] <= 0 or (np.diff(self.budgets) <= 0).any():
             raise ValueError(f"budgets must be above 0 and increase, not {self.budgets}")
-        if [len(row) for row in self.coefficients] != [6] * len(self.budgets):
-            raise ValueError(f"each of {len(self.budgets)} budgets needs 6 coefficients: {self.coefficients}")
+        widths = {len(row) for row in self.coefficients}
+        if len(self.coefficients) != len(self.budgets) or widths not in ({6}, {8}):
+            raise ValueError(
+                f"each of {len(self.budgets)} budgets needs 6 or 8 coefficients: {self.coefficients}"
+            )
 
     def curves(self, score: FloatArray, average_budget: float) -> FloatArray:
         """Returns (a, b, c) of each query, for `posterior.logistic_hazards`.
@@ -75,14 +80,14 @@ class Rule:
         Raises:
             ValueError: a score is not finite, or the budget is not above 0.
         """
-        if score.ndim != 1 or not np.isfinite(score).all():
-            raise ValueError(f"score must be finite, of shape (n,): {score}")
-        if not average_budget > 0:
-            raise ValueError(f"average_budget must be above 0, not {average_budget}")
+        if score.ndim != 1 or not np.isfinite(score).all() or not average_budget > 0:
+            raise ValueError(f"score must be finite, average_budget above 0: {score}, {average_budget}")
         grid, place = np.log(self.budgets), np.log(average_budget)
         chosen = np.array([np.interp(place, grid, column) for column in np.transpose(self.coefficients)])
         z = np.clip((score - self.centre) / self.scale, -FARTHEST, FARTHEST)
-        curves: FloatArray = chosen[0::2] + z[:, None] * chosen[1::2]
+        curves: FloatArray = chosen[0:6:2] + z[:, None] * chosen[1:6:2]
+        if len(chosen) == 8:
+            curves[:, :2] += _bend(z)[:, None] * chosen[6:]
         return curves
 
     def to_data(self) -> dict[str, Any]:
@@ -140,7 +145,7 @@ class _Records:
     """The training queries in the order of their scores, in m cells of neighbours that count as one score.
 
     Attributes:
-        design: columns 1, z, l, z l, l^2 of each cell and number of failures, shape (m, b, 5).
+        design: of each cell and number of failures, a column a coefficient, shape (m, b, 7).
         starts: place of each cell's first query, shape (m,).
         risk: chance that the draw was made and seen, shape (n, b).
         events: chance that it was the first success, shape (n, b).
@@ -164,7 +169,7 @@ class _Records:
         risk, events = filled[:, :-1] * known, (filled[:, :-1] - filled[:, 1:]) * known
         design = _design(centres, known.shape[1])
         at_risk, succeeded = _sums(starts, risk, events)
-        pilot = _fit(design, at_risk[None], succeeded[None], RIDGES[0])[0]
+        pilot = _fit(design, at_risk[None], succeeded[None], (RIDGES[0], NEVER))[0]
         alive = _without_gaps(survival, expit(_design(z, known.shape[1]) @ pilot))
         return cls(design, starts, risk, events, alive)
 
@@ -172,7 +177,12 @@ class _Records:
 def _design(z: FloatArray, b: int) -> FloatArray:
     grown = np.broadcast_to(np.log1p(np.arange(b)), (len(z), b))
     score = np.broadcast_to(z[:, None], (len(z), b))
-    return np.stack([np.ones_like(grown), score, grown, score * grown, grown**2], axis=2)
+    bend = _bend(score)
+    return np.stack([grown**0, score, grown, score * grown, grown**2, bend, bend * grown], axis=2)
+
+
+def _bend(z: FloatArray) -> FloatArray:
+    return np.asarray(np.exp(z) - BEND_MEAN)
 
 
 def _sums(starts: IntArray, *each: FloatArray) -> Iterator[FloatArray]:
@@ -190,7 +200,7 @@ def _without_gaps(survival: FloatArray, hazards: FloatArray) -> FloatArray:
 
 
 def _bagged(records: _Records, budgets: Sequence[float], rng: np.random.Generator) -> FloatArray:
-    """Returns the average of the bootstraps' winners, for each budget, shape (len(budgets), 5)."""
+    """Returns the average of the bootstraps' winners, for each budget, shape (len(budgets), 7)."""
     n = len(records.alive)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=BOOTSTRAPS).astype(np.float64)
     candidates = _candidates(records, weights)
@@ -202,31 +212,34 @@ def _bagged(records: _Records, budgets: Sequence[float], rng: np.random.Generato
 
 
 def _candidates(records: _Records, weights: FloatArray) -> list[FloatArray]:
-    """Returns each candidate's coefficients in each bootstrap, shape (k, 5), the population's curve first."""
+    """Returns each candidate's coefficients in each bootstrap, shape (k, 7), the population's curve first."""
     drawn = [_sums(records.starts, w[:, None] * records.risk, w[:, None] * records.events) for w in weights]
     risk, events = (np.stack(part) for part in zip(*drawn, strict=True))
     b = records.design.shape[1]
-    settings = [(horizon, ridge) for horizon in sorted({min(h, b) for h in HORIZONS}) for ridge in RIDGES]
+    horizons = sorted({min(horizon, b) for horizon in HORIZONS})
+    settings = [
+        (horizon, (ridge, bent)) for horizon in horizons for ridge in RIDGES for bent in (NEVER, ridge)
+    ]
     return [
-        _fit(records.design[:, :horizon], risk[:, :, :horizon], events[:, :, :horizon], ridge)
-        for horizon, ridge in [(b, POPULATION_RIDGE), *settings]
+        _fit(records.design[:, :horizon], risk[:, :, :horizon], events[:, :, :horizon], ridges)
+        for horizon, ridges in [(b, (NEVER, NEVER)), *settings]
     ]
 
 
-def _fit(design: FloatArray, risk: FloatArray, events: FloatArray, ridge: float) -> FloatArray:
-    """Returns the coefficients of the logistic regression of events on the design, shape (k, 5).
+def _fit(design: FloatArray, risk: FloatArray, events: FloatArray, ridges: tuple[float, float]) -> FloatArray:
+    """Returns the coefficients of the logistic regression of events on the design, shape (k, 7).
 
     Draws of one query are not independent: the likelihood is scaled so that a query weighs like one draw.
 
     Args:
-        design: of m cells and b draws, shape (m, b, 5).
+        design: of m cells and b draws, shape (m, b, 7).
         risk: draws at risk, shape (k, m, b).
         events: successes among them, shape (k, m, b).
-        ridge: pulls the score's two slopes to 0, in queries.
+        ridges: pull the two slopes of the score, and of its bend, to 0, in queries.
     """
     rows, k = design.reshape(-1, design.shape[2]), len(risk)
     scale = (risk[:, :, 0].sum(axis=1) / np.maximum(risk.sum(axis=(1, 2)), 1e-9))[:, None]
-    penalty = np.array([1e-3, ridge, 1e-2, ridge, 1e-2])
+    penalty = np.array([1e-3, ridges[0], 1e-2, ridges[0], 1e-2, ridges[1], ridges[1]])
     return _newton(rows, risk.reshape(k, -1) * scale, events.reshape(k, -1) * scale, penalty)
 
 
@@ -248,7 +261,9 @@ def _judge(
     design: FloatArray, fits: FloatArray, left_out: Sequence[FloatArray], budgets: Sequence[float]
 ) -> FloatArray:
     """Returns the success that each sample's fit reaches on the queries left out of it, (k, len(budgets))."""
-    hazards = np.minimum.accumulate((fits @ design.reshape(-1, 5).T).reshape(-1, *design.shape[:2]), axis=2)
+    hazards = np.minimum.accumulate(
+        (fits @ design.reshape(-1, design.shape[2]).T).reshape(-1, *design.shape[:2]), axis=2
+    )
     return np.array([_success(index, alive, budgets) for index, alive in zip(hazards, left_out, strict=True)])
 
 

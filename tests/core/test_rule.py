@@ -43,7 +43,7 @@ def hazards(rule: Rule, score: FloatArray, average_budget: float = 2.0, b: int =
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
     budgets = sorted(draw(st.sets(st.floats(0.1, 1000), min_size=1, max_size=4)))
-    rows = st.tuples(*[NUMBERS] * 6)
+    rows = st.tuples(*[NUMBERS] * draw(st.sampled_from([6, 8])))
     coefficients = draw(st.lists(rows, min_size=len(budgets), max_size=len(budgets)))
     return Rule(draw(NUMBERS), draw(st.floats(1e-6, 1e6)), tuple(budgets), tuple(coefficients))
 
@@ -70,6 +70,7 @@ GOOD: dict[str, Any] = {"centre": 0.0, "scale": 1.0, "budgets": [1, 2], "coeffic
         {"budgets": 3},
         {"coefficients": [[0] * 6]},
         {"coefficients": [[0] * 6, [0] * 5]},
+        {"coefficients": [[0] * 6, [0] * 8]},
         {"coefficients": [[0] * 6, [0] * 5 + [float("inf")]]},
         {"coefficients": [0, 1]},
         {"coefficients": None},
