@@ -274,7 +274,7 @@ def _success(index: FloatArray, alive: FloatArray, budgets: Sequence[float]) -> 
 
 def _affordable(budgets: Sequence[float], records: _Records) -> list[float]:
     """Returns the budgets at which a choice is left: well below what drawing everything costs."""
-    most = SPENT_AT_MOST * float(records.alive[:, :-1].sum(axis=1).mean())
+    most = SPENT_AT_MOST * records.alive[:, :-1].sum(axis=1).mean()
     return [budget for budget in budgets if budget <= most] or list(budgets[:1])
 
 
@@ -286,8 +286,7 @@ def _checked(score: FloatArray, survival: FloatArray) -> FloatArray:
         )
     if not np.isfinite(score).all():
         raise ValueError(f"score must be finite, not {score[~np.isfinite(score)][0]}")
-    seen = np.isfinite(survival)
-    filled = np.where(seen, survival, 0.0)
+    seen, filled = np.isfinite(survival), np.nan_to_num(survival)
     if not (filled[:, 0] == 1).all() or (np.diff(filled, axis=1) > 1e-9).any() or (filled < 0).any():
         raise ValueError("survival must start at 1, never rise, and be NaN only from some draw on")
     if not seen[:, 1:].any():
