@@ -1,6 +1,6 @@
 """The sequential rule for real rewards on recorded ones: the share of uniform's samples that it needs.
 
-`python -m benchmarks.chat FILE... [--normal] [--seeds S] [--json FILE]`
+`python -m benchmarks.chat FILE... [--simulated] [--seeds S] [--bootstraps R] [--json FILE]`
 
 The population is fitted on four fifths of the queries and decides for the last fifth, five times round; all
 queries are then bought from at one price. Recorded rewards are replayed in random orders, without replacement
@@ -30,7 +30,6 @@ from benchmarks import report
 
 BUDGETS = (1, 2, 4, 8)
 FOLDS = 5
-BOOTSTRAPS = 100
 SHUFFLES = 3
 SHARES_BETWEEN = (0.0, 0.25, 0.5, 0.75, 0.9)
 LEARNED = ("sequential", "population alone", "posterior alone", "half of each")
@@ -65,7 +64,15 @@ def normal(between: float) -> FloatArray:
     return rewards
 
 
-def measure(rewards: FloatArray, seeds: int) -> dict[str, Any]:
+def skewed() -> FloatArray:
+    """Returns rewards with a long upper tail, wider for some of the 100 queries than for others, 20 each."""
+    rng = np.random.default_rng(0)
+    centre, width = rng.normal(size=(100, 1)), rng.lognormal(0.7, 0.7, (100, 1))
+    rewards: FloatArray = centre + rng.gamma(0.5, width, (100, 20))
+    return rewards
+
+
+def measure(rewards: FloatArray, seeds: int, bootstraps: int) -> dict[str, Any]:
     """Returns each policy's share of uniform's samples for uniform's mean reward, over so many splits.
 
     The interval is that over bootstraps of the queries: copies of a query share a fold, the population is
@@ -74,7 +81,7 @@ def measure(rewards: FloatArray, seeds: int) -> dict[str, Any]:
     started = time.perf_counter()
     budgets = [budget for budget in BUDGETS if budget <= rewards.shape[1] / 2]
     splits = [_split(rewards, budgets, np.random.default_rng(seed), False) for seed in range(seeds)]
-    others = [_split(rewards, budgets, np.random.default_rng(seed), True) for seed in range(BOOTSTRAPS)]
+    others = [_split(rewards, budgets, np.random.default_rng(seed), True) for seed in range(bootstraps)]
     population = fit(rewards.tolist())
     return {
         "queries": len(rewards),
@@ -238,22 +245,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("file", type=Path, nargs="*", help="recorded rewards, .jsonl or .jsonl.gz")
-    parser.add_argument(
-        "--normal", action="store_true", help="normal rewards too, by their share between queries"
-    )
+    parser.add_argument("--simulated", action="store_true", help="normal and skewed rewards too")
     parser.add_argument("--seeds", type=int, default=10, help="ways to split into five folds (default 10)")
+    parser.add_argument("--bootstraps", type=int, default=100, help="for the intervals (default 100)")
     parser.add_argument("--json", help="write figures to this file; - is stdout")
     chosen = parser.parse_args()
-    if not chosen.file and not chosen.normal:
-        parser.error("give a file, or --normal")
+    if not chosen.file and not chosen.simulated:
+        parser.error("give a file, or --simulated")
     rewards = {path.name: load(path) for path in chosen.file}
-    if chosen.normal:
+    if chosen.simulated:
         rewards |= {f"normal, {share:.0%} between": normal(share) for share in SHARES_BETWEEN}
+        rewards["skewed"] = skewed()
     sets = {}
     for name, recorded in rewards.items():
-        sets[name] = measure(recorded, chosen.seeds)
+        sets[name] = measure(recorded, chosen.seeds, chosen.bootstraps)
         show(name, sets[name])
-    report.write(chosen.json, {"repeats": chosen.seeds, "bootstraps": BOOTSTRAPS, "sets": sets})
+    report.write(chosen.json, {"repeats": chosen.seeds, "bootstraps": chosen.bootstraps, "sets": sets})
 
 
 if __name__ == "__main__":
