@@ -7,18 +7,17 @@ from typing import Protocol
 from uuid import UUID
 
 from adaqueue.core.arrivals import Arrival, Entry, Refusal
-from adaqueue.core.query import Message, Query
-from adaqueue.core.records import (
+from adaqueue.core.decisions import (
     Allocation,
-    Claim,
-    Closing,
+    Entering,
+    Outlook,
     Prediction,
-    Sample,
-    Unit,
-    Verdict,
+    Round,
     Waiting,
     Window,
 )
+from adaqueue.core.query import Message, Query
+from adaqueue.core.records import Claim, Closing, Sample, Unit, Verdict
 from adaqueue.core.specs import FeatureSpec, Run, Sampling
 
 
@@ -104,12 +103,16 @@ class FeatureProvider(Protocol):
         ...
 
 
-class WindowLedger(Protocol):
-    """What the scheduler reads and writes."""
+class Lease(Protocol):
+    """Makes one scheduler at a time decide."""
 
     def acquire(self) -> int | None:
-        """Takes or extends the lease on windows; returns its epoch, None while another holds it."""
+        """Takes or extends the lease; returns its epoch, None while another holds it."""
         ...
+
+
+class WindowLedger(Protocol):
+    """What the scheduler reads and writes of queries that come in."""
 
     def next_window(self) -> Window | None:
         """Returns the queries of the window that is due; None if none is."""
@@ -121,6 +124,38 @@ class WindowLedger(Protocol):
         Raises:
             LeaseLostError: the lease or a query was taken by another; nothing was written.
         """
+        ...
+
+    def enter(
+        self, epoch: int, window: Window, queries: Sequence[Entering], prices: tuple[float, float] | None
+    ) -> None:
+        """Opens queries for sequential buying; commits predictions, the account, and its (base, price).
+
+        Raises:
+            LeaseLostError: as `commit`.
+        """
+        ...
+
+
+class RoundLedger(Protocol):
+    """What the scheduler reads and writes of open queries."""
+
+    def next_round(self) -> Round | None:
+        """Returns open queries of the account whose turn it is; None if there is nothing to decide."""
+        ...
+
+    def commit_round(
+        self, epoch: int, decided: Round, allocations: Sequence[Allocation], kept: Sequence[Outlook]
+    ) -> None:
+        """Commits what is bought, what ends (allocations of 0), and what stays open, with the account.
+
+        Raises:
+            LeaseLostError: the lease or a query was taken by another; nothing was written.
+        """
+        ...
+
+    def expire(self) -> int:
+        """Ends queries whose deadline has passed, unless they are being drawn; returns how many."""
         ...
 
 

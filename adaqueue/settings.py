@@ -70,11 +70,19 @@ class Settings(BaseModel):
     )
     batch_samples: int = Field(256, ge=1, le=65_536, description="samples of one engine response")
 
-    policy: Literal["uniform", "window"] = Field("window", description="who gets how many samples")
+    policy: Literal["sequential", "uniform_early_stop", "uniform", "window", "beta_window"] = Field(
+        "sequential", description="who gets how many samples"
+    )
     average_budget: float = Field(4.0, ge=0, le=1_024, description="samples a query on average")
     b_max: int = Field(128, ge=1, le=1_024, description="samples for one query at most")
     window_queries: int = Field(256, ge=1, le=100_000, description="a window closes with so many queries,")
     window_seconds: float = Field(1.0, gt=0, le=3_600, description="or when its oldest has waited so long")
+    waves: int = Field(
+        16, ge=1, le=1_024, description="a sequential run's total is drawn in at least so many waves"
+    )
+    batch_idle_seconds: float = Field(
+        60.0, gt=0, description="a batch that got no query for so long, and was not sealed, gets no more"
+    )
     prior_alpha: float = Field(1.0, gt=0, description="Beta prior over success where there is no probe")
     prior_beta: float = Field(1.0, gt=0, description="Beta prior over success where there is no probe")
 

@@ -8,7 +8,7 @@ from alembic import context
 from sqlalchemy import Connection, create_engine
 
 from adaqueue.adapters.schema import lock
-from adaqueue.adapters.tables import Base
+from adaqueue.adapters.work_tables import Base
 
 
 def migrate(connection: Connection) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.servers import ServerUrls
-from adaqueue.adapters.tables import Base
+from adaqueue.adapters.work_tables import Base
 
 
 @pytest.fixture(scope="session")

@@ -12,21 +12,26 @@ from uuid_utils.compat import uuid7
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.features import PostgresFeatureLedger
 from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
+from adaqueue.adapters.ledger.lease import PostgresLease
 from adaqueue.adapters.ledger.reaper import PostgresReaperLedger
 from adaqueue.adapters.ledger.results import PostgresResults
+from adaqueue.adapters.ledger.rounds import PostgresRoundLedger
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
 from adaqueue.adapters.ledger.windows import PostgresWindowLedger
 from adaqueue.adapters.sql import workers
 from adaqueue.core.arrivals import Arrival
+from adaqueue.core.decisions import Allocation, Prediction, Window
 from adaqueue.core.query import Query
 from adaqueue.core.recording import RecordedSample, Recording
-from adaqueue.core.records import Allocation, Answer, Claim, Closing, Prediction, Sample, Verdict, Window
+from adaqueue.core.records import Answer, Claim, Closing, Sample, Verdict
 from adaqueue.core.specs import Run, Sampling
 
 SAMPLING = Sampling("m", 0.7, 8)
 PRIOR = Prediction(1.0, 1.0, "prior", "no probe")
 AGES = (
+    ("accounts", "entered_at"),
     ("workers", "heartbeat_at"),
+    ("queries", "deadline_at"),
     ("queries", "since"),
     ("allocations", "rung_at"),
     ("leases", "expires_at"),
@@ -42,6 +47,14 @@ def query(external_id: str = "q", **fields: Any) -> Query:
 def recorded(*rewards: float, **fields: Any) -> Recording:
     samples = [RecordedSample(f"sample {n}", reward, 3) for n, reward in enumerate(rewards)]
     return Recording(tuple(samples), **fields)
+
+
+class Windows(PostgresWindowLedger):
+    """With the lease of its own scheduler."""
+
+    def __init__(self, database: Database, lease: PostgresLease, **given: Any) -> None:
+        super().__init__(database, lease, **given)
+        self.lease = lease
 
 
 class Scene:
@@ -78,19 +91,31 @@ class Scene:
         assert refused == []
         return [arrival.id for arrival in arrivals]
 
-    def windows(self, **given: Any) -> PostgresWindowLedger:
-        usual: dict[str, Any] = {"window_queries": 100, "window_seconds": 0.0, "lease_seconds": 60.0}
-        return PostgresWindowLedger(self.database, self.worker("scheduler"), **{**usual, **given})
+    def lease(self, seconds: float = 60.0) -> PostgresLease:
+        return PostgresLease(self.database, self.worker("scheduler"), seconds)
+
+    def windows(self, lease_seconds: float = 60.0, **given: Any) -> Windows:
+        usual: dict[str, Any] = {"window_queries": 100, "window_seconds": 0.0}
+        return Windows(self.database, self.lease(lease_seconds), **{**usual, **given})
+
+    def rounds(self, lease: PostgresLease, **given: Any) -> PostgresRoundLedger:
+        usual: dict[str, Any] = {
+            "window_queries": 100,
+            "response_samples": 100,
+            "waves": 16,
+            "idle_seconds": 60.0,
+        }
+        return PostgresRoundLedger(self.database, lease, **{**usual, **given})
 
     def grant(self, *budgets: int) -> list[UUID]:
         """Gives the waiting queries, oldest first, these budgets; returns the allocations' keys."""
         windows = self.windows()
-        epoch, window = windows.acquire(), windows.next_window()
+        epoch, window = windows.lease.acquire(), windows.next_window()
         assert epoch is not None
         assert window is not None
         granted = allocations(window, *budgets)
         windows.commit(epoch, window, granted)
-        windows.release()
+        windows.lease.release()
         return [allocation.id for allocation in granted]
 
     def sampler(self, worker: UUID | None = None, most_failures: int = 3) -> PostgresSamplingLedger:
@@ -166,7 +191,7 @@ def closing(claim: Claim, number: int = 0, reward: float | None = 1.0) -> Closin
         samples_used=claim.budget,
         abstained=False,
     )
-    return Closing(claim, answer, number)
+    return Closing(claim, answer, number, claim.budget)
 
 
 def by_id(claims: Sequence[Claim]) -> Mapping[str, Claim]:

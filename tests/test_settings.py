@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from adaqueue.core.policy import ONCE
+from adaqueue.core.sequential import HAZARDS
 from adaqueue.errors import SettingsError
 from adaqueue.settings import PREFIX, Settings, load_settings
 
@@ -140,7 +142,12 @@ def test_a_file_that_is_not_there_is_refused_with_its_name(tmp_path: Path) -> No
         ("ring_again_seconds", "infinity", "finite"),
         ("window_seconds", "soon", "number"),
         ("engine", "gpt", "'vllm' or 'replay'"),
-        ("policy", "greedy", "'uniform' or 'window'"),
+        ("policy", "greedy", "'sequential', 'uniform_early_stop', 'uniform', 'window' or 'beta_window'"),
+        ("waves", "0", "greater than or equal to 1"),
+        ("waves", 1_025, "less than or equal to 1024"),
+        ("waves", 1.5, "integer"),
+        ("batch_idle_seconds", 0, "greater than 0"),
+        ("batch_idle_seconds", "inf", "finite"),
         ("model", "", "at least 1 character"),
         ("max_tokens", "0", "greater than or equal to 1"),
         ("most_failures", "101", "less than or equal to 100"),
@@ -182,6 +189,12 @@ def test_a_secret_is_not_in_the_chain_of_errors_either() -> None:
         load(database_url=[URLS["database_url"]])
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
+
+
+def test_every_policy_that_can_be_set_can_be_carried_out_and_the_default_buys_sequentially() -> None:
+    known = set(get_args(Settings.model_fields["policy"].annotation))
+    assert known == {*ONCE, *HAZARDS}
+    assert load().policy in HAZARDS
 
 
 def test_settings_do_not_change_once_loaded() -> None:

@@ -90,7 +90,9 @@ class RedisInbox:
         """
         argv: list[Any] = [self._capacity, SEEN_SECONDS]
         for arrival in arrivals:
-            seen = f"{SEEN}:{arrival.run_id}:{arrival.query.id}"
+            query = arrival.query
+            # its length tells where the tenant ends, whatever characters it has
+            seen = f"{SEEN}:{arrival.run_id}:{len(query.account)}:{query.account}:{query.id}"
             argv += [seen, arrival.query.content_hash(), str(arrival.id), arrival.to_json()]
         with _reachable():
             said: Any = self._admit(keys=[STREAM], args=argv)

@@ -14,7 +14,9 @@ from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import probes
+from adaqueue.core.rule import Rule
 from adaqueue.core.specs import FeatureSpec, Sampling
+from adaqueue.errors import FingerprintError
 
 
 class ProbeModel(Protocol):
@@ -35,6 +37,7 @@ class RegisteredProbe:
         features_fingerprint: of the features that it reads.
         sampling_fingerprint: of the sampling whose outcomes it was trained on.
         model: the probe itself.
+        rule: turns its scores into hazard curves; None: its Beta gives them.
     """
 
     id: UUID
@@ -42,6 +45,7 @@ class RegisteredProbe:
     features_fingerprint: str
     sampling_fingerprint: str
     model: ProbeModel
+    rule: Rule | None
 
     def fits(self, spec: FeatureSpec, sampling: Sampling) -> bool:
         """Whether the probe may be used for these features and this sampling."""
@@ -63,7 +67,13 @@ class ProbeRegistry:
         self._loaded: dict[tuple[str, str], RegisteredProbe] = {}
 
     def promote_new(
-        self, weights: bytes, domain: str, spec: FeatureSpec, sampling: Sampling, metrics: Mapping[str, Any]
+        self,
+        weights: bytes,
+        rule: Rule | None,
+        domain: str,
+        spec: FeatureSpec,
+        sampling: Sampling,
+        metrics: Mapping[str, Any],
     ) -> str:
         """Registers a probe, puts it into use, and returns its name."""
         key = uuid7()
@@ -75,7 +85,12 @@ class ProbeRegistry:
             "domain": domain,
             "features_fingerprint": spec.fingerprint(),
             "sampling_fingerprint": sampling.fingerprint(),
-            "spec": {"features": asdict(spec), "sampling": asdict(sampling), "head": "beta"},
+            "spec": {
+                "features": asdict(spec),
+                "sampling": asdict(sampling),
+                "head": "beta",
+                "rule": rule.to_data() if rule else None,
+            },
             "metrics": dict(metrics),
             "weights": weights,
             "sha256": hashlib.sha256(weights).hexdigest(),
@@ -85,11 +100,21 @@ class ProbeRegistry:
             probes.promote(conn, key)
         return name
 
+    def rule(self, decoder: str, domain: str) -> Rule | None:
+        """Returns the rule of the probe in use; None if there is no probe, or it has no rule.
+
+        Raises:
+            FingerprintError: it cannot be read.
+        """
+        with self._database.begin() as conn:
+            key = probes.champion(conn, decoder, domain)
+            return None if key is None else _rule(probes.whole(conn, key).spec.get("rule"))
+
     def champion(self, decoder: str, domain: str) -> RegisteredProbe | None:
         """Returns the probe in use for a decoder and a domain; None if there is none.
 
         Raises:
-            FingerprintError: its weights are not those registered.
+            FingerprintError: its weights are not those registered, or its rule is none.
         """
         with self._database.begin() as conn:
             key = probes.champion(conn, decoder, domain)
@@ -103,6 +128,14 @@ class ProbeRegistry:
             features_fingerprint=row.features_fingerprint,
             sampling_fingerprint=row.sampling_fingerprint,
             model=self._load(row.weights, row.sha256),
+            rule=_rule(row.spec.get("rule")),
         )
         self._loaded[decoder, domain] = found
         return found
+
+
+def _rule(data: Any) -> Rule | None:
+    try:
+        return None if data is None else Rule.from_data(data)
+    except ValueError as error:
+        raise FingerprintError(f"the probe's rule cannot be read: {error}") from error

@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
-    ForeignKeyConstraint,
     Index,
     LargeBinary,
     MetaData,
@@ -69,7 +68,9 @@ class RunRow(Base):
     average_budget: Mapped[Decimal] = mapped_column(Numeric)
     b_max: Mapped[int]
     has_features: Mapped[bool]
+    is_batch: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime.datetime] = now()
+    sealed_at: Mapped[datetime.datetime | None]
     closed_at: Mapped[datetime.datetime | None]
     __table_args__ = (
         Index("uq_runs_open_name", "tenant", "name", unique=True, postgresql_where=text("closed_at IS NULL")),
@@ -77,26 +78,37 @@ class RunRow(Base):
 
 
 class AccountRow(Base):
-    """What a run may spend: allowed = B for each query seen; granted to queries; returned unspent."""
+    """What a tenant may spend in a run: allowed = B for each query seen; granted; returned unspent.
+
+    base_price and price steer sequential buying in a stream, see `core.sequential`; null before the first
+    window, and in a batch.
+    """
 
     __tablename__ = "accounts"
     run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("runs.id"), primary_key=True)
-    tenant: Mapped[str]
+    tenant: Mapped[str] = mapped_column(primary_key=True)
     allowed: Mapped[Decimal] = mapped_column(Numeric, server_default="0")
     granted: Mapped[int] = mapped_column(BigInteger, server_default="0")
     returned: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    base_price: Mapped[float | None]
+    price: Mapped[float | None]
+    entered_at: Mapped[datetime.datetime] = now()
+    served_at: Mapped[datetime.datetime] = now()
 
 
 class QueryRow(Base):
     """A query and where it stands.
 
-    state: features -> window -> sampling -> closed. outcome: answered, abstained, expired, cancelled,
-    dead_lettered; null until closed. since: when it entered its state, or its doorbell was last rung in it.
+    state: features -> window -> sampling -> closed; under a sequential policy window -> open <-> sampling ->
+    closed. outcome: answered, abstained, expired, cancelled, dead_lettered; null until closed. since: when it
+    entered its state, or its doorbell was last rung in it. drawn: samples verified so far. next_index: of its
+    next sample; null where it is still to be computed.
     """
 
     __tablename__ = "queries"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     run_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("runs.id"))
+    tenant: Mapped[str] = mapped_column(server_default=text("'default'"))
     external_id: Mapped[str]
     content: Mapped[bytes]
     domain: Mapped[str]
@@ -111,15 +123,37 @@ class QueryRow(Base):
     state: Mapped[str]
     outcome: Mapped[str | None]
     features_attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    drawn: Mapped[int] = mapped_column(server_default="0")
+    next_index: Mapped[float | None]
+    deadline_at: Mapped[datetime.datetime | None]
     since: Mapped[datetime.datetime] = now()
     created_at: Mapped[datetime.datetime] = now()
     closed_at: Mapped[datetime.datetime | None]
     __table_args__ = (
-        UniqueConstraint("run_id", "external_id"),
-        CheckConstraint("state IN ('features', 'window', 'sampling', 'closed')", name="state"),
+        UniqueConstraint("run_id", "tenant", "external_id"),
+        CheckConstraint("state IN ('features', 'window', 'open', 'sampling', 'closed')", name="state"),
         CheckConstraint("(state = 'closed') = (outcome IS NOT NULL)", name="outcome"),
         Index("ix_queries_features", "since", postgresql_where=text("state = 'features'")),
-        Index("ix_queries_window", "run_id", "created_at", "id", postgresql_where=text("state = 'window'")),
+        Index(
+            "ix_queries_window",
+            "run_id",
+            "tenant",
+            "created_at",
+            "id",
+            postgresql_where=text("state = 'window'"),
+        ),
+        Index(
+            "ix_queries_open",
+            "run_id",
+            "tenant",
+            text("next_index DESC NULLS FIRST"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        Index(
+            "ix_queries_deadline",
+            "deadline_at",
+            postgresql_where=text("deadline_at IS NOT NULL AND state <> 'closed'"),
+        ),
     )
 
 
@@ -153,116 +187,6 @@ class ProbeRow(Base):
         CheckConstraint("state IN ('champion', 'challenger', 'retired')", name="state"),
         Index("uq_probes_champion", "decoder", "domain", unique=True, postgresql_where=CHAMPION),
     )
-
-
-class AllocationRow(Base):
-    """A budget with everything that explains it, and who works on it.
-
-    state: ready -> running -> done, or dead. attempt is the fencing token; failures counts attempts
-    that were neither finished nor handed back.
-    """
-
-    __tablename__ = "allocations"
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    query_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("queries.id"))
-    window_id: Mapped[uuid.UUID] = mapped_column(index=True)
-    round: Mapped[int] = mapped_column(SmallInteger)
-    decoder: Mapped[str]
-    engine: Mapped[str]
-    budget: Mapped[int]
-    first_sample: Mapped[int]
-    alpha: Mapped[float]
-    beta: Mapped[float]
-    price: Mapped[float]
-    policy: Mapped[str]
-    probe: Mapped[str]
-    propensity: Mapped[float]
-    reason: Mapped[str]
-    state: Mapped[str]
-    attempt: Mapped[int] = mapped_column(server_default="0")
-    failures: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    worker_id: Mapped[uuid.UUID | None]
-    rung_at: Mapped[datetime.datetime] = now()
-    created_at: Mapped[datetime.datetime] = now()
-    __table_args__ = (
-        UniqueConstraint("query_id", "round"),
-        CheckConstraint("state IN ('ready', 'running', 'done', 'dead')", name="state"),
-        CheckConstraint("budget >= 0", name="budget"),
-        Index("ix_allocations_ready", "rung_at", postgresql_where=text("state = 'ready'")),
-        Index("ix_allocations_running", "worker_id", postgresql_where=text("state = 'running'")),
-    )
-
-
-class SampleRow(Base):
-    """One response; (query, number) is unique, the first writer wins."""
-
-    __tablename__ = "samples"
-    query_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("queries.id"), primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
-    allocation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("allocations.id"))
-    attempt: Mapped[int]
-    decoder: Mapped[str]
-    sampling_fingerprint: Mapped[str]
-    seed: Mapped[int | None] = mapped_column(BigInteger)
-    text: Mapped[str | None]
-    tokens_in: Mapped[int | None]
-    tokens_out: Mapped[int | None]
-    finish_reason: Mapped[str]
-    seconds: Mapped[float]
-    created_at: Mapped[datetime.datetime] = now()
-
-
-class VerdictRow(Base):
-    """What a verifier said of a sample; `not_verified` is the verifier's own fault and is written over."""
-
-    __tablename__ = "verdicts"
-    query_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
-    verifier: Mapped[str] = mapped_column(primary_key=True)
-    version: Mapped[str]
-    verdict: Mapped[str]
-    reward: Mapped[float | None]
-    route: Mapped[str]
-    tier: Mapped[str | None]
-    seconds: Mapped[float]
-    created_at: Mapped[datetime.datetime] = now()
-    __table_args__ = (ForeignKeyConstraint(["query_id", "number"], ["samples.query_id", "samples.number"]),)
-
-
-class AttemptRow(Base):
-    """One worker's try at an allocation, and what of it was wasted.
-
-    outcome: finished, handed_back, failed, lost; null while it runs. wasted_tokens is exact where the
-    worker could still say it, else an upper bound.
-    """
-
-    __tablename__ = "attempts"
-    allocation_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("allocations.id"), primary_key=True)
-    attempt: Mapped[int] = mapped_column(primary_key=True)
-    worker_id: Mapped[uuid.UUID]
-    asked_samples: Mapped[int]
-    wasted_samples: Mapped[int] = mapped_column(server_default="0")
-    wasted_tokens: Mapped[int] = mapped_column(BigInteger, server_default="0")
-    wasted_is_exact: Mapped[bool] = mapped_column(server_default=text("true"))
-    outcome: Mapped[str | None]
-    reason: Mapped[str | None]
-    started_at: Mapped[datetime.datetime] = now()
-    ended_at: Mapped[datetime.datetime | None]
-
-
-class AnswerRow(Base):
-    """What the client gets: one row a query that was answered or abstained."""
-
-    __tablename__ = "answers"
-    query_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("queries.id"), primary_key=True)
-    text: Mapped[str | None]
-    sample_number: Mapped[int | None]
-    reward: Mapped[float | None]
-    verified: Mapped[bool]
-    budget: Mapped[int]
-    samples_used: Mapped[int]
-    abstained: Mapped[bool]
-    created_at: Mapped[datetime.datetime] = now()
 
 
 class DeadLetterRow(Base):

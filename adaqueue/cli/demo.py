@@ -38,8 +38,9 @@ def demo(
     """Run the whole system on this machine, on the small model that ships with it.
 
     Arithmetic questions, checked against their answers, and short Python functions, checked by hidden tests,
-    go through it three times each, drawn live: with equal budgets (uniform), with budgets that a probe
-    predicts to pay (window), and with 32 draws each, from which both policies are compared over budgets.
+    go through it three times each, drawn live: with equal budgets (uniform), sample by sample to those whose
+    next sample is likeliest to succeed (sequential), and with 32 draws each, from which all policies are
+    compared over budgets.
     """
     console = Console(stderr=True)
     settings, is_own = _settings(engine, average_budget)
@@ -93,8 +94,8 @@ def _domain(
 ) -> DomainRuns:
     asked = [Query.from_row(row) for row in wiring.demo_queries(count, domain)]
     live = partial(_live, settings, domain=domain, asked=asked, console=console, check=check)
-    window, uniform = (live(policy, settings.average_budget) for policy in ("window", "uniform"))
-    return DomainRuns(uniform, window, pool=live("uniform", POOL_DRAWS))
+    sequential, uniform = (live(policy, settings.average_budget) for policy in ("sequential", "uniform"))
+    return DomainRuns(uniform, sequential, pool=live("uniform", POOL_DRAWS))
 
 
 def _live(
@@ -114,6 +115,7 @@ def _live(
         policy=policy,
         average_budget=average_budget,
         b_max=POOL_DRAWS,
+        batch=True,
     ) as queue:
         if queue.run.decoder != wiring.DEMO_MODEL:
             served = f"the system in {settings.data_folder} serves {queue.run.decoder}"
@@ -122,4 +124,5 @@ def _live(
         words = f"{domain}, {policy}, {average_budget:g} samples a query"
         answer_all(queue, asked, words, console, check)
         queue.finish()
-        return LiveRun(policy, queue.drawn(), queue.counts(), time.monotonic() - started)
+        seconds = time.monotonic() - started
+        return LiveRun(policy, queue.drawn(), queue.counts(), seconds, queue.rule(domain))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from adaqueue import wiring
 from adaqueue.core.compare import Comparison, compare
 from adaqueue.core.metrics import difference_interval, interval
 from adaqueue.core.records import Drawn
+from adaqueue.core.rule import Rule
 
 POOL_DRAWS = 32
 BUDGETS = (1, 2, 4, 8, 16)
@@ -29,12 +30,14 @@ class LiveRun:
         drawn: its queries, by id.
         counts: rows of each table of the ledger.
         seconds: from the first query given to the last answered.
+        rule: by which the probe in use orders sequential buying.
     """
 
     policy: str
     drawn: list[Drawn]
     counts: dict[str, int]
     seconds: float
+    rule: Rule | None
 
     @property
     def solved(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
@@ -45,8 +48,8 @@ class LiveRun:
     def consistent(self) -> bool:
         """Whether the ledger's tables agree with each other."""
         c = self.counts
-        one_each = c["queries"] == c["allocations"] == c["answers"] == c["answered"] + c["abstained"]
-        return one_each and c["budget"] == c["samples"] == c["verdicts"] == c["account"]
+        one_each = c["queries"] == c["answers"] == c["answered"] + c["abstained"]
+        return one_each and c["samples"] == c["verdicts"] == c["account"]
 
 
 @dataclass(frozen=True)
@@ -55,12 +58,12 @@ class DomainRuns:
 
     Attributes:
         uniform: equal budgets.
-        window: budgets that a probe predicts to pay.
+        sequential: sample by sample, the likeliest success first.
         pool: equal budgets of `POOL_DRAWS`.
     """
 
     uniform: LiveRun
-    window: LiveRun
+    sequential: LiveRun
     pool: LiveRun
 
     @property
@@ -68,7 +71,7 @@ class DomainRuns:
         """The runs by the names under which they are reported."""
         return {
             "uniform": self.uniform,
-            "window": self.window,
+            "sequential": self.sequential,
             f"uniform with {POOL_DRAWS} draws": self.pool,
         }
 
@@ -77,11 +80,11 @@ def figures(
     settings: wiring.Settings, runs: Mapping[str, DomainRuns], seconds: float, seconds_of_runs: float
 ) -> dict[str, Any]:
     """Returns everything the demo reports, as plain data."""
-    windows = [found.window.counts for found in runs.values()]
+    adaptive = [found.sequential.counts for found in runs.values()]
     return {
-        "queries": sum(counts["queries"] for counts in windows),
-        "answered": sum(counts["answered"] for counts in windows),
-        "abstained": sum(counts["abstained"] for counts in windows),
+        "queries": sum(counts["queries"] for counts in adaptive),
+        "answered": sum(counts["answered"] for counts in adaptive),
+        "abstained": sum(counts["abstained"] for counts in adaptive),
         "engine": settings.engine,
         "model": wiring.DEMO_MODEL,
         "average_budget": settings.average_budget,
@@ -97,26 +100,24 @@ def figures(
 
 
 def _domain(runs: DomainRuns) -> dict[str, Any]:
-    compared = _compare(runs.window, runs.pool)
-    gain = difference_interval(runs.window.solved, runs.uniform.solved, SEED)
+    compared = _compare(runs.sequential, runs.pool)
+    gain = difference_interval(runs.sequential.solved, runs.uniform.solved, SEED)
     return {
-        "policies": {run.policy: _policy(run) for run in (runs.uniform, runs.window)},
-        "window_minus_uniform": {
-            "success": float(runs.window.solved.mean() - runs.uniform.solved.mean()),
+        "policies": {run.policy: _policy(run) for run in (runs.uniform, runs.sequential)},
+        "sequential_minus_uniform": {
+            "success": float(runs.sequential.solved.mean() - runs.uniform.solved.mean()),
             "low": gain[0],
             "high": gain[1],
         },
-        "curve": {
-            name: {str(b): asdict(point) for b, point in points.items()}
-            for name, points in compared.curve.items()
-        },
-        "equal_reward_budget": {
-            name: {str(b): share for b, share in shares.items()}
-            for name, shares in compared.equal_reward_budget.items()
-        },
-        "probe": runs.window.drawn[0].probe,
+        "success": _by_text(compared.success),
+        "equal_reward_budget": _by_text(compared.equal_reward_budget),
+        "probe": runs.sequential.drawn[0].prediction.probe,
         "samples_per_second": round(runs.pool.counts["samples"] / runs.pool.seconds, 1),
     }
+
+
+def _by_text(values: Mapping[str, Mapping[int, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: {str(b): value for b, value in by.items()} for name, by in values.items()}
 
 
 def _policy(run: LiveRun) -> dict[str, float]:
@@ -124,12 +125,12 @@ def _policy(run: LiveRun) -> dict[str, float]:
     return {"samples": run.counts["samples"], "success": float(run.solved.mean()), "low": low, "high": high}
 
 
-def _compare(window: LiveRun, pool: LiveRun) -> Comparison:
+def _compare(sequential: LiveRun, pool: LiveRun) -> Comparison:
     """Compares over budgets on the pool's draws; the predictions come from a probe that saw none of them."""
-    predicted = {query.id: query.alpha / (query.alpha + query.beta) for query in window.drawn}
-    ids = [query.id for query in pool.drawn]
+    believed = {query.id: query.prediction for query in sequential.drawn}
     successes = np.array([sum(reward > 0 for reward in query.rewards) for query in pool.drawn])
-    return compare(ids, np.array([predicted[i] for i in ids]), successes, POOL_DRAWS, BUDGETS)
+    predictions = [believed[query.id] for query in pool.drawn]
+    return compare(predictions, sequential.rule, successes, POOL_DRAWS, BUDGETS)
 
 
 def show(found: Mapping[str, Any], console: Console) -> None:
@@ -141,43 +142,51 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     )
     console.print(_live_table(found["domains"], found["average_budget"]))
     for domain, domain_figures in found["domains"].items():
-        console.print(_curve_table(domain, domain_figures))
+        console.print(_needs_table(domain, domain_figures))
     console.print(
-        "needs: share of uniform's samples for uniform's success. Early stop is uniform, round by round, "
-        "until a query's first verified success; uniform and window draw all they granted. "
+        "Shares of uniform's samples with which each policy reaches uniform's success. early stop: round by "
+        "round, until a query's first verified success; window: the paper's, all at once; sequential: the "
+        "system's default, one after the other. "
         f"'-': not reached within the {POOL_DRAWS} draws of each query.",
         soft_wrap=True,
     )
     agree = all(run["consistent"] for run in found["ledger"].values())
     console.print(
-        f"ledger: queries, allocations, samples, verdicts and answers {'agree' if agree else 'DISAGREE'}"
+        f"ledger: queries, samples, verdicts, answers and account {'agree' if agree else 'DISAGREE'}"
     )
 
 
 def _live_table(domains: Mapping[str, Any], average_budget: float) -> Table:
     table = Table("domain", title=f"Live, at {average_budget:g} samples a query")
-    for heading in ("samples", "uniform", "window", "window - uniform", "samples/s"):
+    headings = ("samples", "uniform", "samples", "sequential", "sequential - uniform", "samples/s")
+    for heading in headings:
         table.add_column(heading, no_wrap=True, justify="right")
     for domain, row in domains.items():
-        gain = row["window_minus_uniform"]
+        gain = row["sequential_minus_uniform"]
+        runs = [row["policies"][name] for name in ("uniform", "sequential")]
         table.add_row(
             domain,
-            str(row["policies"]["window"]["samples"]),
-            *(f"{row['policies'][name]['success']:.3f}" for name in ("uniform", "window")),
+            *(cell for run in runs for cell in (str(run["samples"]), f"{run['success']:.3f}")),
             f"{gain['success']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})",
             f"{row['samples_per_second']:,.0f}",
         )
     return table
 
 
-def _curve_table(domain: str, domain_figures: Mapping[str, Any]) -> Table:
-    table = Table("B", title=f"{domain}, over budgets, from {POOL_DRAWS} live draws a query")
-    for heading in ("uniform", "window", "window needs", "early stop needs"):
-        table.add_column(heading, no_wrap=True)
-    for b in domain_figures["curve"]["uniform"]:
-        rows = [domain_figures["curve"][name][b] for name in ("uniform", "window")]
-        needs = domain_figures["equal_reward_budget"]
-        shares = [needs[name][b] for name in ("window", "uniform_early_stop")]
-        cells = [f"{row['success']:.3f} ({row['low']:.2f}-{row['high']:.2f})" for row in rows]
-        table.add_row(b, *cells, *("-" if share is None else f"{share:.0%}" for share in shares))
+SHOWN = {
+    "uniform_early_stop": "early stop",
+    "window": "window",
+    "window_early_stop": "window, early stop",
+    "sequential": "sequential",
+    "oracle": "oracle, no stop",
+}
+
+
+def _needs_table(domain: str, domain_figures: Mapping[str, Any]) -> Table:
+    table = Table("B", title=f"{domain}: samples for uniform's success, from {POOL_DRAWS} live draws a query")
+    for heading in ("uniform", *SHOWN.values()):
+        table.add_column(heading, justify="right")
+    for b, reached in domain_figures["success"]["uniform"].items():
+        shares = [domain_figures["equal_reward_budget"][name][b] for name in SHOWN]
+        table.add_row(b, f"{reached:.3f}", *("-" if share is None else f"{share:.0%}" for share in shares))
     return table

@@ -43,7 +43,7 @@ def answer_all(
     console: Console,
     check: Callable[[], None],
 ) -> list[Receipt]:
-    """Gives queries, waits until all have ended, shows how many have, and returns their receipts.
+    """Gives queries, all that the run gets, waits until all have ended, and returns their receipts.
 
     Args:
         queue: the run that answers.
@@ -59,6 +59,7 @@ def answer_all(
         receipts: list[Receipt] = []
         for start in range(0, len(chosen), CHUNK):
             receipts += queue.enqueue_many(chosen[start : start + CHUNK])
+        queue.seal()
         for receipt in receipts:
             receipt.future.add_done_callback(lambda _: progress.advance(task))
         pending = {receipt.future for receipt in receipts}

@@ -49,7 +49,11 @@ def run(
     ] = None,
     average_budget: AverageBudget = None,
     policy: Annotated[
-        str | None, typer.Option(help="uniform or window [default: window].", show_default=False)
+        str | None,
+        typer.Option(
+            help="sequential, uniform_early_stop, uniform, window or beta_window [default: sequential].",
+            show_default=False,
+        ),
     ] = None,
     output: Annotated[
         str | None, typer.Option(help="Write answers here, in input order; - is stdout.", show_default=False)
@@ -109,7 +113,7 @@ def _answer(
                 own = wiring.own_system(settings, on_progress, keep=keep, keep_unfinished=True)
                 check = stack.enter_context(own)
         chosen = {**given, "data_folder": settings.data_folder}
-        queue = stack.enter_context(AdaQueue.connect(run=name, config=config, **chosen))
+        queue = stack.enter_context(AdaQueue.connect(run=name, batch=True, config=config, **chosen))
         rows, receipts = _give(queue, rows, console, check)
         outcomes = {line: _outcome(receipt) for line, receipt in receipts.items()}
         if output is not None:

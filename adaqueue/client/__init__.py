@@ -19,6 +19,7 @@ from adaqueue.client.receipts import Poller, Receipt
 from adaqueue.core.arrivals import Arrival
 from adaqueue.core.query import Query
 from adaqueue.core.records import Answer, Drawn
+from adaqueue.core.rule import Rule
 from adaqueue.core.specs import Run
 from adaqueue.errors import (
     BadQueryError,
@@ -32,7 +33,7 @@ from adaqueue.errors import (
 log = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 0.2
-RUN_SETTINGS = ("engine", "policy", "average_budget", "b_max")
+RUN_SETTINGS = ("engine", "policy", "average_budget", "b_max", "is_batch")
 
 
 class AdaQueue:
@@ -52,6 +53,7 @@ class AdaQueue:
         cls,
         *,
         run: str | None = None,
+        batch: bool = False,
         config: Path | None = None,
         **settings: Any,
     ) -> AdaQueue:
@@ -59,6 +61,9 @@ class AdaQueue:
 
         Args:
             run: its name; the open run of that name is continued. Absent: a new run.
+            batch: whether the run's total is fixed, `average_budget` for each of its queries, however
+                they are spread: tell with `seal` when all are given. Else it is a stream, whose queries keep
+                coming, each answered soon, and whose average spending is held at `average_budget`.
             config: a TOML file of settings.
             **settings: any setting, such as redis_url, database_url, average_budget, policy, engine.
 
@@ -67,12 +72,14 @@ class AdaQueue:
             UnavailableError: no system is up, or Postgres cannot be reached.
         """
         services = wiring.client_services(config, settings)
-        wanted = services.new_run(run)
+        wanted = services.new_run(run, is_batch=batch)
         opened = services.results.open_run(wanted)
+        given = {**settings, "is_batch": batch or None}
         for name in RUN_SETTINGS:
-            if settings.get(name) is not None and getattr(opened, name) != getattr(wanted, name):
+            if given.get(name) is not None and getattr(opened, name) != getattr(wanted, name):
+                services.close()
                 now = f"the open run {opened.name!r} has {getattr(opened, name)!r}"
-                raise SettingsError(f"{name}: {settings[name]!r}: {now}: leave it out, or choose another run")
+                raise SettingsError(f"{name}: {given[name]!r}: {now}: leave it out, or choose another run")
         return cls(services, opened)
 
     def enqueue(self, query: Query, timeout: float = 60.0) -> Receipt:
@@ -151,7 +158,17 @@ class AdaQueue:
             raise BadQueryError("recording", None, remedy)
         if self.run.engine != "replay" and query.reference is None:
             remedy = "samples that are drawn need one to be verified: give the answer"
+            if query.domain == "chat":
+                remedy = "not yet: chat needs a reward model; replay samples that come with rewards"
             raise BadQueryError("reference", None, remedy)
+
+    def seal(self) -> None:
+        """Says that a batch gets no more queries: those that are open end once its total is spent.
+
+        A batch that is not sealed counts as such when it got no query for `batch_idle_seconds`. Queries given
+        later still bring their budget and are answered.
+        """
+        self._services.results.seal_run(self.run.id)
 
     def finish(self) -> None:
         """Closes the run: its name is free again; the ledger keeps what it holds."""
@@ -164,6 +181,10 @@ class AdaQueue:
     def drawn(self) -> list[Drawn]:
         """Returns what was believed of each query, and what came out, by id."""
         return list(self._services.results.drawn(self.run.id))
+
+    def rule(self, domain: str) -> Rule | None:
+        """Returns the rule of the probe in use for a domain, see `core.rule`; None if there is none."""
+        return self._services.rule(domain)
 
     def close(self) -> None:
         """Closes connections; the run stays open, and queries go on."""

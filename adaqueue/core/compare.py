@@ -2,125 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from adaqueue.core.metrics import equal_reward_budget, interval, pass_at
-from adaqueue.core.policy import decide, fair_order
+from adaqueue.core.curves import Curve, curve, recorded_survival, round_robin
+from adaqueue.core.decisions import Prediction
+from adaqueue.core.marginal import FloatArray, IntArray, from_beta, from_success
+from adaqueue.core.posterior import beta_hazards, logistic_hazards
+from adaqueue.core.rule import Rule
 
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-GRID_STEP = 0.25
-SEED = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A policy at one average budget.
-
-    Attributes:
-        samples: drawn on average for one query.
-        success: share of queries with a verified success, [0, 1].
-        low: of its 95% interval, bootstrap over queries.
-        high: of its 95% interval.
-    """
-
-    samples: float
-    success: float
-    low: float
-    high: float
+ROUNDING = 1e-12
+"""Of a sum of successes: policies that reach the same add it up in different orders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Policies over budgets.
+    """Policies over average budgets.
 
     Attributes:
-        curve: policy -> average budget -> point.
+        success: policy -> average budget -> share of queries with a verified success, [0, 1].
         equal_reward_budget: policy -> average budget B -> samples that the policy needs for the success of
-            uniform at B, as a share of uniform's; None where it never reaches it within the recorded draws,
-            or B is 0.
+            uniform at B, as a share of uniform's; None where it never reaches it within the recorded draws.
     """
 
-    curve: dict[str, dict[int, Point]]
+    success: dict[str, dict[int, float]]
     equal_reward_budget: dict[str, dict[int, float | None]]
 
 
 def compare(
-    ids: Sequence[str], predicted: Floats, successes: Counts, samples: int, budgets: Sequence[int]
+    predictions: Sequence[Prediction],
+    rule: Rule | None,
+    successes: IntArray,
+    samples: int,
+    budgets: Sequence[int],
 ) -> Comparison:
-    """Returns what uniform, window and uniform with early stop reach.
+    """Returns what every policy reaches, and what it needs for uniform's success.
 
     Args:
-        ids: of the queries, for ties.
-        predicted: success probability of each query, from a probe that saw none of these draws, [n].
-        successes: verified successes of each query among its recorded draws, [n].
+        predictions: of each query, from a probe that saw none of these draws, n of them.
+        rule: the probe's; None: its Beta orders sequential buying.
+        successes: verified successes of each query among its recorded draws, shape (n,).
         samples: recorded draws of each query; no budget may exceed it.
-        budgets: average budgets B to report.
+        budgets: average budgets B to report, at least 1.
     """
-    rewards = {
-        "uniform": {budget: pass_at(successes, samples, budget) for budget in budgets},
-        "window": {
-            budget: pass_at(successes, samples, _window(ids, predicted, samples, budget))
-            for budget in budgets
-        },
+    alive = recorded_survival(successes, samples, samples)
+    once = _curves(predictions, samples, alive)
+    found = {name: dict.fromkeys(budgets, known) for name, known in once.items()}
+    found["sequential"] = {
+        b: curve(_sequential(predictions, rule, samples, b), alive, stops=True) for b in budgets
     }
-    curve = {
-        name: {budget: _point(values, budget) for budget, values in by_budget.items()}
-        for name, by_budget in rewards.items()
-    }
-    grids = {
-        "window": _window_grid(ids, predicted, successes, samples),
-        "uniform_early_stop": _early_stop_grid(successes, samples),
-    }
+    target = {b: once["uniform"].at(b) for b in budgets}
     return Comparison(
-        curve,
-        {
-            name: {budget: _share(grid, curve["uniform"][budget].success, budget) for budget in budgets}
-            for name, grid in grids.items()
-        },
+        {name: {b: by[b].at(b) for b in budgets} for name, by in found.items()},
+        {name: {b: _share(by[b], target[b], b) for b in budgets} for name, by in found.items()},
     )
 
 
-def _window(ids: Sequence[str], predicted: Floats, b_max: int, average_budget: float) -> Counts:
-    n = len(ids)
-    return decide(
-        "window",
-        predicted,
-        int(average_budget * n),
-        b_max=b_max,
-        minimum=np.zeros(n, dtype=np.int64),
-        maximum=np.full(n, b_max, dtype=np.int64),
-        order=fair_order(ids, SEED),
-    ).units
+def _curves(predictions: Sequence[Prediction], samples: int, alive: FloatArray) -> Mapping[str, Curve]:
+    """The policies whose index is the same at every average budget."""
+    n = len(predictions)
+    alpha, beta = _parameters(predictions)
+    turn, window = round_robin(n, samples), from_success(alpha / (alpha + beta), samples)
+    return {
+        "uniform": curve(turn, alive, stops=False),
+        "uniform_early_stop": curve(turn, alive, stops=True),
+        "window": curve(window, alive, stops=False),
+        "window_early_stop": curve(window, alive, stops=True),
+        "beta_window": curve(from_beta(alpha, beta, samples), alive, stops=False),
+        "oracle": curve(alive[:, :-1] - alive[:, 1:], alive, stops=False),
+    }
 
 
-def _window_grid(
-    ids: Sequence[str], predicted: Floats, successes: Counts, samples: int
-) -> tuple[Floats, Floats]:
-    """Average samples and mean success of window allocation, at every quarter of a sample."""
-    grid = np.arange(0, samples + GRID_STEP, GRID_STEP, dtype=np.float64)
-    means = [pass_at(successes, samples, _window(ids, predicted, samples, b)).mean() for b in grid.tolist()]
-    return grid, np.array(means)
+def _sequential(
+    predictions: Sequence[Prediction], rule: Rule | None, samples: int, average_budget: float
+) -> FloatArray:
+    alpha, beta = _parameters(predictions)
+    if rule is None:
+        return beta_hazards(alpha, beta, samples)
+    return logistic_hazards(rule.curves(np.log(alpha / beta), average_budget), samples)
 
 
-def _early_stop_grid(successes: Counts, samples: int) -> tuple[Floats, Floats]:
-    """Average samples and mean success of k = 0..samples rounds over the queries not yet solved."""
-    rounds = np.arange(samples + 1)
-    solved = pass_at(successes[:, None], samples, rounds[None, :])
-    spent = np.concatenate([[0.0], np.cumsum((1 - solved[:, :-1]).mean(axis=0))])
-    distinct, first = np.unique(spent, return_index=True)  # rounds with nobody left unsolved cost nothing
-    return distinct, solved.mean(axis=0)[first]
+def _parameters(predictions: Sequence[Prediction]) -> tuple[FloatArray, FloatArray]:
+    alpha = np.array([said.alpha for said in predictions], dtype=np.float64)
+    return alpha, np.array([said.beta for said in predictions], dtype=np.float64)
 
 
-def _share(grid: tuple[Floats, Floats], target: float, budget: int) -> float | None:
-    needed = equal_reward_budget(grid[0], grid[1], target)
-    return None if needed is None or budget == 0 else needed / budget
-
-
-def _point(values: Floats, samples: float) -> Point:
-    low, high = interval(values, SEED)
-    return Point(samples, float(values.mean()), low, high)
+def _share(known: Curve, target: float, budget: int) -> float | None:
+    needed = known.needed(target - ROUNDING)
+    return None if needed is None else needed / budget

@@ -1,34 +1,50 @@
-"""The policies: what is known of a window's queries in, budgets out, one interface for all."""
+"""Policies that buy once: what is believed of a window's queries in, budgets out, one interface for all."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from adaqueue.core.allocate import Budgets, allocate
-from adaqueue.core.marginal import FloatArray, IntArray, from_success
+from adaqueue.core.allocate import Budgets, allocate, allocate_beta, allocate_success
+from adaqueue.core.decisions import Prediction
+from adaqueue.core.marginal import IntArray
 from adaqueue.errors import SettingsError
 
 
-def _equal_rewards(success: FloatArray, b_max: int) -> FloatArray:
+def _uniform(predictions: Sequence[Prediction], total: int, b_max: int, **limits: Any) -> Budgets:
     """Rows that tie everywhere, which leaves only the tie rule: one unit each, then the next round."""
-    return np.broadcast_to(np.float64(0.0), (len(success), b_max))
+    return allocate(np.broadcast_to(np.float64(0.0), (len(predictions), b_max)), total, **limits)
 
 
-_MARGINALS: dict[str, Callable[[FloatArray, int], FloatArray]] = {
-    "uniform": _equal_rewards,
-    "window": from_success,
+def _window(predictions: Sequence[Prediction], total: int, b_max: int, **limits: Any) -> Budgets:
+    """The paper's rows: of each query's mean success probability, as if it were known."""
+    success = np.array([said.success for said in predictions], dtype=np.float64)
+    return allocate_success(success, total, b_max=b_max, **limits)
+
+
+def _beta_window(predictions: Sequence[Prediction], total: int, b_max: int, **limits: Any) -> Budgets:
+    """Rows that know how uncertain the probability is."""
+    alpha = np.array([said.alpha for said in predictions], dtype=np.float64)
+    beta = np.array([said.beta for said in predictions], dtype=np.float64)
+    return allocate_beta(alpha, beta, total, b_max=b_max, **limits)
+
+
+_POLICIES: dict[str, Callable[..., Budgets]] = {
+    "uniform": _uniform,
+    "window": _window,
+    "beta_window": _beta_window,
 }
 
-POLICIES: tuple[str, ...] = tuple(_MARGINALS)
-"""The policies' names, as settings and the command line give them."""
+ONCE: tuple[str, ...] = tuple(_POLICIES)
+"""Names of the policies that buy once, as settings and the command line give them."""
 
 
 def decide(  # noqa: PLR0913 - all that a policy may look at, in one call for every policy
     policy: str,
-    success: FloatArray,
+    predictions: Sequence[Prediction],
     total: int,
     *,
     b_max: int,
@@ -40,11 +56,12 @@ def decide(  # noqa: PLR0913 - all that a policy may look at, in one call for ev
 
     `uniform` gives every query the same, the remainder by `order`, filled up evenly where a minimum or
     maximum binds; its price is 0, for it looks at no reward. `window` is the paper's online allocation:
-    greedy on the marginal rewards that `success` implies.
+    greedy on the marginal rewards that the mean success probabilities imply; `beta_window` is the same with
+    those of the whole Beta, which do not take an uncertain query for a hopeless or a sure one.
 
     Args:
-        policy: One of `POLICIES`.
-        success: Predicted chance that one sample is verified correct, shape (n,), in [0, 1].
+        policy: One of `ONCE`.
+        predictions: What is believed of each query, n of them.
         total: Units that the window may spend, average budget times n, at least 0.
         b_max: Largest budget considered for one query, in units, at least 0.
         minimum: Units that each query gets first, shape (n,) or one for all; default 0.
@@ -56,12 +73,11 @@ def decide(  # noqa: PLR0913 - all that a policy may look at, in one call for ev
 
     Raises:
         SettingsError: No policy has this name.
-        ValueError: As `allocate` and `from_success` raise it.
+        ValueError: As `allocate` raises it.
     """
-    if policy not in _MARGINALS:
-        raise SettingsError(f"unknown policy {policy!r}; known: {', '.join(POLICIES)}")
-    delta = _MARGINALS[policy](success, b_max)
-    return allocate(delta, total, minimum=minimum, maximum=maximum, order=order)
+    if policy not in _POLICIES:
+        raise SettingsError(f"unknown policy {policy!r}; known: {', '.join(ONCE)}")
+    return _POLICIES[policy](predictions, total, b_max, minimum=minimum, maximum=maximum, order=order)
 
 
 def fair_order(ids: Sequence[str], seed: int) -> IntArray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adaqueue.core.code_reference import code_reference
-from adaqueue.core.plain import check_text, plain_object, whole
+from adaqueue.core.plain import check_finite, check_text, plain_object, whole
 from adaqueue.core.recording import ROW_FIELDS as RECORDING_FIELDS
 from adaqueue.core.recording import Recording
 from adaqueue.errors import BadQueryError, NotYetError
@@ -19,10 +19,21 @@ MAX_PROMPT_CHARACTERS = 200_000
 MAX_ROW_BYTES = 8 * 2**20
 MAX_BUDGET = 1_024
 
-DOMAINS = ("math", "code")
-LATER_DOMAINS = ("chat",)
-LATER_FIELDS = ("tenant", "priority", "deadline_seconds")
-FIELDS = ("id", "domain", "prompt", "reference", "min_budget", "max_budget", "metadata")
+DOMAINS = ("math", "code", "chat")
+LATER_FIELDS = ("priority",)
+FIELDS = (
+    "id",
+    "domain",
+    "prompt",
+    "reference",
+    "min_budget",
+    "max_budget",
+    "metadata",
+    "tenant",
+    "deadline_seconds",
+)
+DEFAULT_TENANT = "default"
+MAX_DEADLINE_SECONDS = 366 * 86_400.0
 
 Message = Mapping[str, str]
 Prompt = str | Sequence[Message]
@@ -33,18 +44,20 @@ class Query:
     """One question for the language model, with what is needed to verify its answer.
 
     Attributes:
-        domain: `math` or `code` (`chat` is not built yet).
+        domain: `math`, `code` or `chat`.
         prompt: text, or messages of `{"role", "content"}`; at most 200,000 characters together.
         reference: math: the answer, as text; code: its tests, see `code_reference`. May be absent only where
-            every recorded sample has a reward.
+            every recorded sample has a reward. chat: always absent, and every recorded sample has a reward.
         id: any text of 1 to 200 bytes, unique within a run; made by the client if absent.
         min_budget: samples that the query gets at least, 0 to 1,024.
         max_budget: samples that the query gets at most, 0 to 1,024; absent: the system's `b_max`.
         metadata: what the producer wants to keep with the query; a JSON object.
         recording: samples that came with the query, for the replay engine.
-        tenant: not built yet; so are
-        priority: and
-        deadline_seconds.
+        tenant: whose account of the run pays, any text of 1 to 200 bytes; absent: `default`. Ids are unique
+            within a run and tenant.
+        deadline_seconds: after its arrival in the ledger it ends with the best of what was drawn, or
+            expires if nothing was; above 0, at most a year.
+        priority: not built yet.
 
     Raises:
         BadQueryError: names the field, its value and the remedy.
@@ -59,15 +72,15 @@ class Query:
     max_budget: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     recording: Recording | None = None
-    tenant: None = None
+    tenant: str | None = None
+    deadline_seconds: float | None = None
     priority: None = None
-    deadline_seconds: None = None
 
     def __post_init__(self) -> None:
         for name in LATER_FIELDS:
             _check_later(name, getattr(self, name))
         _check_domain(self.domain)
-        _check_id(self.id)
+        _check_name("id", self.id)
         _check_prompt(self.prompt)
         if not isinstance(self.prompt, str):
             object.__setattr__(self, "prompt", tuple(dict(message) for message in self.prompt))
@@ -75,6 +88,8 @@ class Query:
             raise BadQueryError("recording", self.recording, "give a Recording")
         object.__setattr__(self, "reference", _reference(self.domain, self.reference, self.recording))
         _check_limits(self.min_budget, self.max_budget)
+        _check_name("tenant", self.tenant)
+        _check_deadline(self.deadline_seconds)
         object.__setattr__(self, "metadata", plain_object("metadata", self.metadata))
 
     @classmethod
@@ -102,6 +117,11 @@ class Query:
         return cls(**{name: data[name] for name in FIELDS}, recording=recording)
 
     @property
+    def account(self) -> str:
+        """Tenant whose account pays."""
+        return DEFAULT_TENANT if self.tenant is None else self.tenant
+
+    @property
     def messages(self) -> tuple[Message, ...]:
         """The prompt as chat messages; plain text is one user message."""
         if isinstance(self.prompt, str):
@@ -109,8 +129,9 @@ class Query:
         return tuple(self.prompt)
 
     def content_hash(self) -> str:
-        """Returns the SHA-256 of domain, prompt, reference and limits: what makes two queries the same."""
+        """Returns the SHA-256 of domain, prompt, reference, limits, account: what makes queries the same."""
         content = [self.domain, self.prompt, self.reference, self.min_budget, self.max_budget]
+        content += [] if self.account == DEFAULT_TENANT else [self.account]
         text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -132,20 +153,24 @@ def _check_later(name: str, value: object) -> None:
 
 
 def _check_domain(domain: object) -> None:
-    if domain in LATER_DOMAINS:
-        raise NotYetError("domain", domain, f"not yet: built so far is {', '.join(DOMAINS)}")
     if domain not in DOMAINS:
-        raise BadQueryError(
-            "domain", domain, f"unknown domain; known are {', '.join(DOMAINS + LATER_DOMAINS)}"
-        )
+        raise BadQueryError("domain", domain, f"unknown domain; known are {', '.join(DOMAINS)}")
 
 
-def _check_id(query_id: object) -> None:
-    if query_id is None:
+def _check_name(field_name: str, name: object) -> None:
+    if name is None:
         return
-    check_text("id", query_id)
-    if not 0 < len(str(query_id).encode()) <= MAX_ID_BYTES:
-        raise BadQueryError("id", query_id, f"give 1 to {MAX_ID_BYTES} bytes of text")
+    check_text(field_name, name)
+    if not 0 < len(str(name).encode()) <= MAX_ID_BYTES:
+        raise BadQueryError(field_name, name, f"give 1 to {MAX_ID_BYTES} bytes of text")
+
+
+def _check_deadline(seconds: object) -> None:
+    if seconds is None:
+        return
+    check_finite("deadline_seconds", seconds)
+    if not 0 < float(str(seconds)) <= MAX_DEADLINE_SECONDS:
+        raise BadQueryError("deadline_seconds", seconds, "give more than 0 and at most a year of seconds")
 
 
 def _check_prompt(prompt: object) -> None:
@@ -178,9 +203,14 @@ def _check_prompt_length(prompt: object, characters: int) -> None:
 
 
 def _reference(domain: str, reference: object, recording: Recording | None) -> str | Mapping[str, Any] | None:
+    if domain == "chat" and reference is not None:
+        raise BadQueryError("reference", reference, "a chat query has none: leave it out")
     if reference is None:
         if recording is not None and recording.all_rewarded:
             return None
+        if domain == "chat":
+            remedy = "not yet: without a reward model, each sample of a chat query comes with its reward"
+            raise NotYetError("recording", None, remedy)
         needs = {"math": "its answer, as text", "code": "its tests"}[domain]
         raise NotYetError("reference", None, f"not yet: a {domain} query needs {needs}, to be verified")
     if domain == "code":

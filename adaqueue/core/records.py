@@ -6,96 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
+from adaqueue.core.decisions import Prediction
 from adaqueue.core.query import Message, Query
 from adaqueue.core.recording import Recording
-from adaqueue.core.specs import Run
 
 ABSTENTION = "I don't know"
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What is believed of a query's success probability before it is sampled.
-
-    Attributes:
-        alpha: Beta parameter, > 0.
-        beta: Beta parameter, > 0.
-        probe: name of the probe, or `prior`.
-        reason: why this predictor was used.
-    """
-
-    alpha: float
-    beta: float
-    probe: str
-    reason: str
-
-    @property
-    def success(self) -> float:
-        """Mean success probability, in (0, 1)."""
-        return self.alpha / (self.alpha + self.beta)
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A query in the ledger that waits for its budget.
-
-    Attributes:
-        id: internal key.
-        external_id: the user's id.
-        domain: as the query says.
-        min_budget: samples it gets at least.
-        max_budget: samples it gets at most, no more than its run's b_max (replay: than were recorded).
-        fingerprint: of its features; None if it has none.
-        features: float32 bytes of the vector; None if it has none.
-    """
-
-    id: UUID
-    external_id: str
-    domain: str
-    min_budget: int
-    max_budget: int
-    fingerprint: str | None
-    features: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The queries that are given their budgets together.
-
-    Attributes:
-        id: internal key.
-        run: whose queries they are.
-        queries: oldest first.
-        total: samples that may be granted now: the account's balance after this window's allowance.
-    """
-
-    id: UUID
-    run: Run
-    queries: tuple[Waiting, ...]
-    total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Allocation:
-    """A budget for one query, with everything that explains it.
-
-    Attributes:
-        id: internal key.
-        query_id: whose it is.
-        budget: samples granted; 0 is answered "I don't know".
-        first_sample: number of its first sample; numbers of a query never repeat.
-        prediction: what was believed.
-        price: marginal reward that separated bought from unbought units of its window.
-        propensity: probability with which this budget was chosen; 1 for a deterministic policy.
-    """
-
-    id: UUID
-    query_id: UUID
-    budget: int
-    first_sample: int
-    prediction: Prediction
-    price: float
-    propensity: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +98,11 @@ class Claim:
         query: the query itself, recording included.
         budget: samples granted.
         first_sample: number of the first.
-        samples: those an earlier attempt has drawn.
-        verdicts: those an earlier attempt has reached, `not_verified` left out.
+        samples: those the query already has, of earlier allocations or attempts.
+        verdicts: of those samples, `not_verified` left out.
+        stops: whether a verified success ends the query, and a failure may buy it more samples.
+        min_budget: samples the query gets even after a success.
+        max_budget: samples after which it ends.
     """
 
     allocation_id: UUID
@@ -195,14 +113,21 @@ class Claim:
     first_sample: int
     samples: tuple[Sample, ...]
     verdicts: tuple[Verdict, ...]
+    stops: bool
+    min_budget: int
+    max_budget: int
+
+    @property
+    def numbers(self) -> range:
+        """Numbers of the samples that it grants."""
+        return range(self.first_sample, self.first_sample + self.budget)
 
     def units(self) -> list[Unit]:
         """Returns the samples still to be drawn, in order of their numbers."""
         drawn = {sample.number for sample in self.samples}
-        numbers = range(self.first_sample, self.first_sample + self.budget)
         return [
             Unit(self.query_id, n, sample_seed(self.query_id, n), self.query.messages, self.query.recording)
-            for n in numbers
+            for n in self.numbers
             if n not in drawn
         ]
 
@@ -237,17 +162,21 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """A query's end as the sampler sees it.
+    """An allocation's end as the sampler sees it.
 
     Attributes:
         claim: the allocation that is finished.
-        answer: what the client gets.
+        answer: what the client gets if nothing more is drawn.
         sample_number: of the response chosen.
+        drawn: samples of the allocation that were drawn.
+        ends: whether the query ends with it; else it may buy more samples.
     """
 
     claim: Claim
     answer: Answer
     sample_number: int
+    drawn: int
+    ends: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,17 +204,13 @@ class Drawn:
 
     Attributes:
         id: the user's id.
-        alpha: Beta parameter of the prediction.
-        beta: Beta parameter of the prediction.
-        probe: who predicted.
+        prediction: before its first sample.
         budget: samples granted.
         rewards: of its samples, in order of their numbers.
     """
 
     id: str
-    alpha: float
-    beta: float
-    probe: str
+    prediction: Prediction
     budget: int
     rewards: tuple[float, ...]
 

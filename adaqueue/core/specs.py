@@ -19,10 +19,12 @@ class Run:
         name: unique among a tenant's open runs.
         engine: `transformers`, `vllm` or `replay`: the sample queue that serves the run.
         decoder: name of the model that draws.
-        policy: `uniform` or `window`.
+        policy: who gets how many samples, see `core.policy` and `core.sequential`.
         average_budget: samples a query on average, B.
         b_max: largest budget considered for one query.
         has_features: whether queries wait for the prompt's hidden state before their window.
+        is_batch: whether its total is fixed, B for each of its queries, however they are spread; else a
+            stream, whose queries keep coming, and whose price holds average spending at B.
     """
 
     id: UUID
@@ -33,6 +35,7 @@ class Run:
     average_budget: float
     b_max: int
     has_features: bool
+    is_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)

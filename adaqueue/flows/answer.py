@@ -35,10 +35,26 @@ class _Progress:
     @property
     def complete(self) -> bool:
         """Whether every sample of the budget is drawn."""
-        return len(self.samples) >= self.claim.budget
+        return all(number in self.samples for number in self.claim.numbers)
+
+    @property
+    def solved(self) -> bool:
+        """Whether a success ends the query, whatever of its budget is left."""
+        won = any(self._passed(verdict) for verdict in self.verdicts.values())
+        return self.claim.stops and won and len(self.samples) >= self.claim.min_budget
+
+    def _passed(self, verdict: Verdict) -> bool:
+        """Whether it is a success; where rewards are real, in chat, nothing is."""
+        return verdict.reward is not None and verdict.reward > 0 and self.claim.query.domain != "chat"
+
+    @property
+    def new_verdicts(self) -> list[Verdict]:
+        """Those that the ledger does not have."""
+        known = {verdict.number for verdict in self.claim.verdicts}
+        return [verdict for number, verdict in self.verdicts.items() if number not in known]
 
     def closing(self) -> Closing:
-        """Returns the answer: the best of what was drawn."""
+        """Returns the answer, the best of what was drawn, and whether the query ends with it."""
         numbers = sorted(self.samples)
         best = numbers[rerank.best([self.verdicts[number].reward for number in numbers])]
         verdict = self.verdicts[best]
@@ -46,18 +62,23 @@ class _Progress:
             id=str(self.claim.query.id),
             text=self.samples[best].text,
             reward=verdict.reward,
-            verified=verdict.reward is not None and verdict.reward > 0,
-            budget=self.claim.budget,
+            verified=self._passed(verdict),
+            budget=len(numbers) if self.solved else self.claim.numbers.stop,
             samples_used=len(numbers),
             abstained=False,
         )
-        return Closing(self.claim, answer, best)
+        drawn = sum(number in self.samples for number in self.claim.numbers)
+        ends = not self.claim.stops or self.solved or len(numbers) >= self.claim.max_budget
+        return Closing(self.claim, answer, best, drawn, ends)
 
 
 def answer(
     ids: Sequence[UUID], ledger: SamplingLedger, engine: Engine, verifier: Verifier, stopping: Event
 ) -> int:
-    """Works allocations off, from claim to answer, and returns how many queries were answered.
+    """Works allocations off, from claim to answer, and returns how many queries were answered for good.
+
+    Under a sequential policy a query without a success goes back to the scheduler, unless it may draw no
+    more.
 
     Each engine response is committed before anything is made of it, so that whoever takes over draws
     nothing twice. When `stopping` is set, what is unfinished after the response at hand is handed back.
@@ -69,7 +90,8 @@ def answer(
     claims = ledger.claim(ids)
     open_claims = {claim.query_id: _Progress(claim) for claim in claims}
     _take_up(open_claims, verifier)
-    answered = _close_complete(open_claims, ledger)
+    solved = [query_id for query_id, progress in open_claims.items() if progress.solved]
+    answered = _close_complete(open_claims, ledger, solved)
     units = [unit for progress in open_claims.values() for unit in progress.claim.units()]
     try:
         for samples in engine.draw(units) if units else ():
@@ -131,18 +153,23 @@ def _take_in(open_claims: dict[UUID, _Progress], samples: Sequence[Sample], veri
         open_claims[sample.query_id].add(sample, verdict)
 
 
-def _close_complete(open_claims: dict[UUID, _Progress], ledger: SamplingLedger) -> int:
-    """Closes what is complete; a query whose verifier broke is tried again, never answered as wrong."""
-    done = [progress for progress in open_claims.values() if progress.complete]
+def _close_complete(
+    open_claims: dict[UUID, _Progress], ledger: SamplingLedger, solved: Sequence[UUID] = ()
+) -> int:
+    """Finishes what is complete, or solved before it was; returns how many queries are answered for good.
+
+    A query whose verifier broke is tried again, never answered as wrong.
+    """
+    done = [progress for key, progress in open_claims.items() if progress.complete or key in solved]
     for progress in done:
         del open_claims[progress.claim.query_id]
     broken = [progress for progress in done if progress.broken]
     for progress in broken:
         log.error("verifier broke on query %s: %s", progress.claim.query_id, progress.broken)
         reason = f"not verified: {progress.broken}"
-        ledger.fail([progress.claim], reason, list(progress.verdicts.values()))
+        ledger.fail([progress.claim], reason, progress.new_verdicts)
     sound = [progress for progress in done if not progress.broken]
+    closings = [progress.closing() for progress in sound]
     if sound:
-        verdicts = [verdict for progress in sound for verdict in progress.verdicts.values()]
-        ledger.finish([progress.closing() for progress in sound], verdicts)
-    return len(sound)
+        ledger.finish(closings, [verdict for progress in sound for verdict in progress.new_verdicts])
+    return sum(closing.ends for closing in closings)

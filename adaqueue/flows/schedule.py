@@ -1,4 +1,4 @@
-"""Steps 3 and 4 of a query's life: a window of queries gets its budgets."""
+"""Steps 3 and 4 of a query's life: a window enters, and gets its budgets at once or sample by sample."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from collections.abc import Sequence
 import numpy as np
 from uuid_utils.compat import uuid7
 
+from adaqueue.core.decisions import Allocation, Entering, Open, Outlook, Prediction, Round, Window
+from adaqueue.core.improvement import expected_improvement, improvement_after
+from adaqueue.core.marginal import FloatArray
 from adaqueue.core.policy import decide, fair_order
-from adaqueue.core.records import Allocation, Prediction, Window
+from adaqueue.core.sequential import HAZARDS, Limits, buy, hazards_of, next_index, opening_price, steered
 from adaqueue.flows.ingest import ring
-from adaqueue.ports import Doorbell, Predictor, WindowLedger
+from adaqueue.ports import Doorbell, Lease, Predictor, RoundLedger, WindowLedger
 
 log = logging.getLogger(__name__)
 
+LOWEST_PRICE = 1e-9
+"""Where rewards are all equal a stream opens with it: a price of 0 could never rise."""
 
-def schedule_once(ledger: WindowLedger, predictor: Predictor, doorbell: Doorbell) -> int:
-    """Decides the window that is due, if this scheduler holds the lease; returns its number of queries.
+
+def schedule_once(
+    lease: Lease, ledger: WindowLedger, predictor: Predictor, doorbell: Doorbell, window_queries: int
+) -> int:
+    """Takes in the window that is due, if this scheduler holds the lease; returns its number of queries.
 
     Budgets, states and the account commit together; only then is the sampler told, with ids alone.
 
@@ -25,26 +33,59 @@ def schedule_once(ledger: WindowLedger, predictor: Predictor, doorbell: Doorbell
         LeaseLostError: another scheduler took over; nothing was written.
     """
     window = ledger.next_window()
-    epoch = ledger.acquire() if window is not None else None
+    epoch = lease.acquire() if window is not None else None
     if window is None or epoch is None:
         return 0
     predictions = predictor.predict(window.run, window.queries)
-    allocations = allocate_window(window, predictions)
-    ledger.commit(epoch, window, allocations)
+    if window.run.policy in HAZARDS:
+        ledger.enter(epoch, window, *enter_window(window, predictions, window_queries))
+        granted: Sequence[Allocation] = ()
+    else:
+        granted = allocate_window(window, predictions)
+        ledger.commit(epoch, window, granted)
     log.info(
         "run %s: %d queries, %d samples of %d, predicted by %s",
         window.run.name,
         len(window.queries),
-        sum(allocation.budget for allocation in allocations),
+        sum(allocation.budget for allocation in granted),
         window.total,
         ", ".join(sorted({prediction.probe for prediction in predictions})),
     )
-    ring(doorbell, window.run.engine, [a.id for a in allocations if a.budget])
+    ring(doorbell, window.run.engine, [a.id for a in granted if a.budget])
     return len(window.queries)
 
 
+def buy_once(lease: Lease, ledger: RoundLedger, doorbell: Doorbell, waves: int) -> int:
+    """Buys the next samples of one account, if this scheduler holds the lease.
+
+    Args:
+        lease: makes it the only one.
+        ledger: where open queries are.
+        doorbell: tells the samplers.
+        waves: a run's total is drawn in at least so many.
+
+    Returns:
+        How many queries draw or end now.
+
+    Raises:
+        LeaseLostError: another scheduler took over; nothing was written.
+    """
+    epoch = lease.acquire()
+    if epoch is None:
+        return 0
+    expired = ledger.expire()
+    due = ledger.next_round()
+    if due is None:
+        return expired
+    allocations, kept = decide_round(due, waves)
+    if allocations or kept:
+        ledger.commit_round(epoch, due, allocations, kept)
+        ring(doorbell, due.account.run.engine, [a.id for a in allocations if a.budget])
+    return expired + len(allocations)
+
+
 def allocate_window(window: Window, predictions: Sequence[Prediction]) -> list[Allocation]:
-    """Returns one allocation for each query of the window.
+    """Returns one allocation for each query of a window whose policy buys once.
 
     The total is the account's balance. A query's own minimum is a promise: where minimums exceed the
     total, the account is overdrawn, and the windows that follow repay it.
@@ -54,7 +95,7 @@ def allocate_window(window: Window, predictions: Sequence[Prediction]) -> list[A
     maximum = np.array([query.max_budget for query in queries], dtype=np.int64)
     budgets = decide(
         window.run.policy,
-        np.array([prediction.success for prediction in predictions]),
+        predictions,
         max(window.total, int(minimum.sum())),
         b_max=window.run.b_max,
         minimum=minimum,
@@ -65,3 +106,105 @@ def allocate_window(window: Window, predictions: Sequence[Prediction]) -> list[A
         Allocation(uuid7(), query.id, int(units), 0, prediction, float(budgets.price))
         for query, units, prediction in zip(queries, budgets.units, predictions, strict=True)
     ]
+
+
+def enter_window(
+    window: Window, predictions: Sequence[Prediction], window_queries: int
+) -> tuple[list[Entering], tuple[float, float] | None]:
+    """Returns the queries as they enter sequential buying, and a stream's (base, price) from now on.
+
+    A batch has no price: it buys the largest index as long as its account lasts.
+    """
+    hazards = hazards_of(window.run.policy, predictions, window.run.b_max)
+    first = next_index(hazards, np.zeros(len(predictions), dtype=np.int64)).tolist()
+    entering = [
+        Entering(query.id, prediction, float("inf") if query.min_budget else index)
+        for query, prediction, index in zip(window.queries, predictions, first, strict=True)
+    ]
+    if window.run.is_batch:
+        return entering, None
+    if window.account.base_price is None:
+        price = _opening_price(window, hazards)
+        return entering, None if price is None else (price, price)
+    return entering, steered(window.account, len(entering), window_queries)
+
+
+def _opening_price(window: Window, hazards: FloatArray) -> float | None:
+    """Returns a stream's first price; None where rewards are real and none is known yet.
+
+    Until then the stream buys, as a batch does, what its account allows.
+    """
+    average_budget = window.run.average_budget
+    if not any(query.domain == "chat" for query in window.queries):
+        return opening_price(hazards, average_budget)
+    if window.population is None:
+        return None
+    return max(improvement_after(window.population, average_budget), LOWEST_PRICE)
+
+
+def decide_round(due: Round, waves: int) -> tuple[list[Allocation], list[Outlook]]:
+    """Returns what open queries draw, or end with, now, and how those that do neither stand.
+
+    Args:
+        due: the open queries, and what may be spent.
+        waves: see `buy`.
+    """
+    queries, account = due.queries, due.account
+    hazards = hazards_of(account.run.policy, [query.prediction for query in queries], account.run.b_max)
+    limits = _limits(queries)
+    if account.run.policy == "sequential":
+        _expect_improvement(due, hazards, limits)
+    order = fair_order([query.external_id for query in queries], due.id.int & 0xFFFFFFFF)
+    samples = max(min(due.room, int(account.credit)), 0)
+    budgets = buy(hazards, limits, samples, price=account.price or 0.0, waves=waves, order=order)
+    index = next_index(hazards, limits.drawn)
+    price = budgets.price if account.price is None and np.isfinite(budgets.price) else account.price or 0.0
+    allocations, kept = [], []
+    for query, units, worth in zip(queries, budgets.units.tolist(), index.tolist(), strict=True):
+        ends = "" if units else _end(due, query, worth)
+        if units or ends:
+            said = query.prediction
+            allocations.append(
+                Allocation(uuid7(), query.id, units, query.drawn, said, price, index=worth, reason=ends)
+            )
+        elif query.index is None and (due.is_settled or query.rewards is None):
+            kept.append(Outlook(query.id, worth))
+    return allocations, kept
+
+
+def _expect_improvement(due: Round, hazards: FloatArray, limits: Limits) -> None:
+    """Puts the expected improvement in the place of the next hazard where rewards are real.
+
+    What samples side by side would add is not known there, so a query draws one at a time.
+    """
+    rows = [(place, *query.rewards) for place, query in enumerate(due.queries) if query.rewards is not None]
+    if not rows or due.population is None:
+        return
+    places, best, mean = (np.array(column) for column in zip(*rows, strict=True))
+    drawn = limits.drawn[places]
+    hazards[places] = 0.0
+    last = np.minimum(drawn, hazards.shape[1] - 1)
+    hazards[places, last] = expected_improvement(due.population, drawn, best, mean)
+    limits.maximum[places] = np.minimum(limits.maximum[places], drawn + 1)
+
+
+def _end(due: Round, query: Open, index: float) -> str:
+    """Returns why a query that buys nothing now will never buy again; empty if it may."""
+    account = due.account
+    if query.drawn >= query.max_budget:
+        return "its limit is reached"
+    if account.price is not None and index < account.price:
+        return "its next sample is worth less than the price"
+    if not account.run.is_batch and account.credit < 1:
+        return "the account is overdrawn"
+    if due.is_last and account.credit < 1:
+        return "the account is spent"
+    return ""
+
+
+def _limits(queries: Sequence[Open]) -> Limits:
+    drawn, minimum, maximum = (
+        np.array([getattr(query, name) for query in queries], dtype=np.int64)
+        for name in ("drawn", "min_budget", "max_budget")
+    )
+    return Limits(drawn, minimum, maximum)

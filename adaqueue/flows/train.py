@@ -10,8 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from adaqueue.core.curves import recorded_survival
 from adaqueue.core.metrics import predictor_quality
 from adaqueue.core.query import Query
+from adaqueue.core.rule import Rule, fit_rule
 from adaqueue.ports import FeatureProvider
 
 log = logging.getLogger(__name__)
@@ -38,8 +40,8 @@ def train(
     provider: FeatureProvider,
     fit: Callable[[States, Counts, int, int], Probe],
     seed: int = 0,
-) -> tuple[Probe, dict[str, float | None]]:
-    """Returns a probe and its quality on queries that it was not fitted on.
+) -> tuple[Probe, Rule, dict[str, float | None]]:
+    """Returns a probe, and what queries that it was not fitted on teach: its rule and its quality.
 
     Args:
         outcomes: queries with the same number of recorded, binary rewards each.
@@ -56,7 +58,9 @@ def train(
     held_out, kept = np.split(order, [int(HELD_OUT_SHARE * len(order))])
     probe = fit(states[kept], successes[kept], samples, seed)
     beta = probe.predict(states[held_out])
+    survival = recorded_survival(successes[held_out], samples, samples)
+    rule = fit_rule(np.log(beta[:, 0] / beta[:, 1]), survival, seed)
     quality = predictor_quality(beta[:, 0] / beta.sum(axis=1), successes[held_out], samples)
     log.info("probe trained on %d queries; on %d others %s", len(kept), len(held_out), quality)
     figures = {name: float(getattr(quality, name)) for name in quality.__dataclass_fields__}
-    return probe, {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    return probe, rule, {name: value if math.isfinite(value) else None for name, value in figures.items()}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from adaqueue.adapters.data_folder import holder_of
+from adaqueue.adapters.process_identity import Identity
 from adaqueue.adapters.servers import EmbeddedServers
 from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.settings import PREFIX, Settings
@@ -64,13 +66,26 @@ def check_up(settings: Settings) -> None:
         UnavailableError: says what to do.
     """
     folder = settings.data_folder.expanduser().resolve()
-    if holder_of(folder) is None:
+    holder = holder_of(folder)
+    if holder is None:
         raise UnavailableError(
             f"no system is up in {folder}: start one with `adaqueue up`, "
             f"or set {PREFIX}REDIS_URL and {PREFIX}DATABASE_URL"
         )
-    if not (folder / READY).exists():
+    if not _is_ready(folder, holder):
         raise UnavailableError(f"the system in {folder} is starting or stopping: try again in a moment")
+
+
+def mark_ready(folder: Path) -> None:
+    """Notes that the system that holds the folder serves; what a killed one noted is not said of the next."""
+    (folder / READY).write_text(str(holder_of(folder)))
+
+
+def _is_ready(folder: Path, holder: Identity) -> bool:
+    try:
+        return (folder / READY).read_text() == str(holder)
+    except FileNotFoundError:
+        return False
 
 
 def _broker(redis_url: str) -> str:

@@ -14,6 +14,8 @@ from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
 from adaqueue.adapters.ledger.results import PostgresResults
 from adaqueue.adapters.ledger.workers import PostgresWorkers
+from adaqueue.adapters.probe_registry import ProbeModel, ProbeRegistry
+from adaqueue.core.rule import Rule
 from adaqueue.core.specs import Run
 from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.settings import Settings, load_settings
@@ -42,7 +44,7 @@ class ClientServices:
     database: Database
     admit_batch: int = ADMIT_BATCH
 
-    def new_run(self, name: str | None) -> Run:
+    def new_run(self, name: str | None, *, is_batch: bool) -> Run:
         """Returns a run with these settings, not yet opened."""
         key = uuid7()
         engine = self.settings.engine
@@ -55,12 +57,21 @@ class ClientServices:
             average_budget=self.settings.average_budget,
             b_max=self.settings.b_max,
             has_features=engine != "replay",
+            is_batch=is_batch,
         )
+
+    def rule(self, domain: str) -> Rule | None:
+        """Returns the rule by which the probe in use orders sequential buying; None if there is none."""
+        return ProbeRegistry(self.database, _no_weights).rule(self.settings.model, domain)
 
     def close(self) -> None:
         """Closes connections."""
         self.inbox.close()
         self.database.close()
+
+
+def _no_weights(weights: bytes, sha256: str) -> ProbeModel:
+    raise NotImplementedError("a client predicts nothing")
 
 
 def client_services(config: Path | None, given: Mapping[str, Any]) -> ClientServices:

@@ -19,7 +19,9 @@ from adaqueue.adapters.inbox import RedisInbox, connect
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.features import PostgresFeatureLedger
 from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
+from adaqueue.adapters.ledger.lease import PostgresLease
 from adaqueue.adapters.ledger.reaper import PostgresReaperLedger
+from adaqueue.adapters.ledger.rounds import PostgresRoundLedger
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
 from adaqueue.adapters.ledger.windows import PostgresWindowLedger
 from adaqueue.adapters.predictor import ProbePredictor
@@ -30,7 +32,7 @@ from adaqueue.flows.features import featurize
 from adaqueue.flows.ingest import ingest_once
 from adaqueue.flows.loops import repeat_all
 from adaqueue.flows.reap import Patience, reap_once
-from adaqueue.flows.schedule import schedule_once
+from adaqueue.flows.schedule import buy_once, schedule_once
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.addresses import addresses
 from adaqueue.wiring.engines import (
@@ -48,6 +50,7 @@ log = logging.getLogger(__name__)
 
 INGEST_IDLE_SECONDS = 0.0
 WINDOW_IDLE_SECONDS = 0.05
+ROUND_IDLE_SECONDS = 0.02
 REAPER_IDLE_SECONDS = 1.0
 
 
@@ -61,21 +64,33 @@ def run_scheduler() -> None:
     doorbell = CeleryDoorbell(make_app(where.broker_url))
     heartbeat = Heartbeat(database, "scheduler", settings.heartbeat_seconds)
     inbox = RedisInbox(connect(where.redis_url), consumer=f"{socket.gethostname()}-{os.getpid()}")
+    lease = PostgresLease(database, heartbeat.worker_id())
     windows = PostgresWindowLedger(
+        database, lease, window_queries=settings.window_queries, window_seconds=settings.window_seconds
+    )
+    rounds = PostgresRoundLedger(
         database,
-        heartbeat.worker_id(),
+        lease,
         window_queries=settings.window_queries,
-        window_seconds=settings.window_seconds,
+        response_samples=settings.engine_slots if settings.engine == "vllm" else settings.batch_samples,
+        waves=settings.waves,
+        idle_seconds=settings.batch_idle_seconds,
     )
     prior = (settings.prior_alpha, settings.prior_beta)
     predictor = ProbePredictor(registry(database), sampling(settings), prior)
     ingest = partial(ingest_once, inbox, PostgresIngestLedger(database), doorbell)
-    schedule = partial(schedule_once, windows, predictor, doorbell)
+    schedule = partial(schedule_once, lease, windows, predictor, doorbell, settings.window_queries)
+    buy = partial(buy_once, lease, rounds, doorbell, settings.waves)
     patience = Patience(time.monotonic, settings.worker_timeout_seconds)
     reap = partial(reap_once, reaper_ledger(settings, database), doorbell, patience)
-    steps = [(ingest, INGEST_IDLE_SECONDS), (schedule, WINDOW_IDLE_SECONDS), (reap, REAPER_IDLE_SECONDS)]
+    steps = [
+        (ingest, INGEST_IDLE_SECONDS),
+        (schedule, WINDOW_IDLE_SECONDS),
+        (buy, ROUND_IDLE_SECONDS),
+        (reap, REAPER_IDLE_SECONDS),
+    ]
     repeat_all(steps, stopping)
-    windows.release()
+    lease.release()
     heartbeat.stop()
 
 

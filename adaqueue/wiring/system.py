@@ -18,7 +18,7 @@ from adaqueue.adapters.system_status import SystemStatus, TakenDown, read_status
 from adaqueue.adapters.system_status import take_down as take_down_folder
 from adaqueue.errors import UnavailableError
 from adaqueue.settings import Settings
-from adaqueue.wiring.addresses import READY, addresses, has_own_servers
+from adaqueue.wiring.addresses import READY, addresses, has_own_servers, mark_ready
 from adaqueue.wiring.engines import own_verifiers_folder, verifiers_folder
 from adaqueue.wiring.machine import processes, reports
 
@@ -59,7 +59,7 @@ def up(settings: Settings, manners: Manners) -> None:
                 supervisor.start(spec)
             servers.wait_ready(supervisor)
         _start_workers(settings, held.folder, supervisor, manners)
-        (held.folder / READY).touch()
+        mark_ready(held.folder)
         manners.on_ready()
         supervisor.watch()
         # who comes now must not take it for a system that serves

@@ -30,8 +30,8 @@ def train_shipped_probes(provider: FeatureProvider, registry: ProbeRegistry, sam
     for domain in domains:
         if not _has_fitting(domain, provider, registry, sampling):
             outcomes = [Query.from_row(row) for row in recorded_outcomes(domain)]
-            probe, quality = train(outcomes, provider, fit)
-            registry.promote_new(probe.to_bytes(), domain, provider.spec, sampling, quality)
+            probe, rule, quality = train(outcomes, provider, fit)
+            registry.promote_new(probe.to_bytes(), rule, domain, provider.spec, sampling, quality)
 
 
 def _has_fitting(domain: str, provider: FeatureProvider, registry: ProbeRegistry, sampling: Sampling) -> bool:

@@ -73,7 +73,10 @@ def other(redis_client: redis.Redis) -> RedisInbox:
 
 
 def test_what_is_admitted_is_taken_in_order_and_reads_back(inbox: RedisInbox) -> None:
-    given = [arrival("é\u2028", metadata={"a": [1.5, None]}), arrival("b")]
+    given = [
+        arrival("é\u2028", metadata={"a": [1.5, None]}),
+        arrival("b", tenant="é: 1", deadline_seconds=0.25),
+    ]
     assert inbox.admit(given) == [Admission("accepted", one.id) for one in given]
     entries = take(inbox)
     assert [Arrival.from_json(entry.payload) for entry in entries] == given
@@ -99,6 +102,41 @@ def test_the_same_id_with_other_content_is_a_conflict(inbox: RedisInbox) -> None
 def test_the_same_id_in_another_run_is_another_query(inbox: RedisInbox) -> None:
     elsewhere = Arrival(uuid7(), UUID(int=2), query("a"))
     assert [a.status for a in inbox.admit([arrival("a"), elsewhere])] == ["accepted", "accepted"]
+
+
+def test_the_same_id_of_another_tenant_is_another_query(inbox: RedisInbox) -> None:
+    given = [
+        arrival("a"),
+        arrival("a", tenant="they"),
+        arrival("a", tenant="default"),
+        arrival("a", tenant="a"),
+    ]
+    said = inbox.admit(given)
+    assert [a.status for a in said] == ["accepted", "accepted", "duplicate", "accepted"]
+    assert said[2].id == given[0].id
+    assert [a.status for a in inbox.admit([arrival("a", tenant="they", reference="3")])] == ["conflict"]
+    taken = [Arrival.from_json(entry.payload) for entry in take(inbox)]
+    assert taken == [given[0], given[1], given[3]]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (("a", "b:c"), ("a:b", "c")),
+        (("a:1", "b"), ("a", "1:b")),
+        (("1:a", "b"), ("1", "a:b")),
+        (("default", "7:default:a"), ("default:7:default", "a")),
+        (("é", "x"), ("e\u0301", "x")),
+        ((":", "::"), ("::", ":")),
+        (("a ", "b"), ("a", " b")),
+    ],
+)
+def test_tenant_and_id_are_told_apart_whatever_characters_they_hold(
+    inbox: RedisInbox, redis_client: redis.Redis, one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    given = [arrival(name, tenant=tenant) for tenant, name in (one, other)]
+    assert [a.status for a in inbox.admit(given)] == ["accepted", "accepted"]
+    assert len(list(redis_client.scan_iter("adaqueue:seen:*"))) == 2
 
 
 def test_an_id_stays_known_after_its_query_left_the_inbox(inbox: RedisInbox) -> None:

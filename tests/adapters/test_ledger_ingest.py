@@ -33,7 +33,7 @@ def count(scene: Scene) -> int:
 def test_a_query_is_stored_as_it_was_given(scene: Scene) -> None:
     messages = [{"role": "system", "content": "é\u2028"}, {"role": "user", "content": '"\\'}]
     metadata = {"a": [1.5, None, True], "b": {"c": 2**70}}
-    given = query("id é", prompt=messages, min_budget=1, max_budget=3, metadata=metadata)
+    given = query("id é", prompt=messages, min_budget=1, max_budget=3, metadata=metadata, tenant="é: 1")
     (key,) = scene.add(given)
     (row,) = scene.rows("SELECT * FROM queries")
     assert (row.id, row.external_id, row.state, row.outcome) == (key, "id é", "window", None)
@@ -45,6 +45,7 @@ def test_a_query_is_stored_as_it_was_given(scene: Scene) -> None:
         min_budget=row.min_budget,
         max_budget=row.max_budget,
         metadata=row.metadata,
+        tenant=row.tenant,
     )
     assert stored == given
     assert row.content.hex() == given.content_hash()
@@ -100,6 +101,26 @@ def test_the_same_id_with_other_content_is_refused_within_a_batch_and_across_bat
         assert refusal.reason == "id 'q' was given before in this run with other content"
         assert Arrival.from_json(refusal.payload) == arrival
     assert scene.one("SELECT reference FROM queries") == "0"
+
+
+def test_an_id_belongs_to_its_tenant_and_another_tenants_query_is_no_conflict(scene: Scene) -> None:
+    ours, theirs = scene.arrival(query()), scene.arrival(query(tenant="they"))
+    assert scene.ingest.insert([ours, theirs]) == ([], [])
+    rows = scene.rows("SELECT id, tenant, external_id FROM queries ORDER BY tenant")
+    assert rows == [(ours.id, "default", "q"), (theirs.id, "they", "q")]
+    _, (refusal,) = scene.ingest.insert([scene.arrival(query(tenant="they", reference="3"))])
+    assert refusal.reason == "id 'q' was given before in this run with other content"
+    assert scene.ingest.insert([scene.arrival(query(tenant="default"))]) == ([], [])
+    assert count(scene) == 2
+
+
+def test_a_deadline_counts_from_the_arrival_on_the_ledgers_clock_and_once(scene: Scene) -> None:
+    scene.add(query("none"), query("soon", deadline_seconds=1.5), query("later", deadline_seconds=86_400))
+    ahead = "SELECT external_id, extract(epoch FROM deadline_at - created_at)::float8 FROM queries"
+    expected = {"none": None, "soon": 1.5, "later": 86_400.0}
+    assert dict(map(tuple, scene.rows(ahead))) == expected
+    scene.add(query("soon", deadline_seconds=9))
+    assert dict(map(tuple, scene.rows(ahead))) == expected
 
 
 def test_an_id_belongs_to_its_run(database: Database) -> None:
@@ -228,7 +249,7 @@ def test_only_postgres_is_served() -> None:
 
 
 def test_a_run_is_read_back_exactly(database: Database) -> None:
-    run = Run(uuid7(), "r", "replay", "replay", "window", 0.1, 7, True)
+    run = Run(uuid7(), "r", "replay", "replay", "window", 0.1, 7, True, True)
     assert Scene(database, **{name: getattr(run, name) for name in run.__slots__}).run == run
 
 

@@ -8,8 +8,12 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
+from adaqueue.core.decisions import Allocation, Entering, Prediction
 from adaqueue.core.records import Answer, Drawn, Result
 from tests.scene import SAMPLING, Scene, by_id, closing, query, samples, verdict
+
+# `reason` tells why a predictor was used; it stays with the decision
+BELIEVED = Prediction(1.0, 1.0, "prior", "")
 
 
 @pytest.fixture
@@ -129,6 +133,52 @@ def test_what_was_drawn_is_told_by_id_in_the_order_of_sampling(scene: Scene) -> 
     verdicts = [verdict(claim, 2, 1.0), verdict(claim, 0, 0.0), verdict(claim, 1, None)]
     sampler.fail([claim], "cut", verdicts)
     assert scene.results.drawn(scene.run.id) == [
-        Drawn("a", 1.0, 1.0, "prior", 0, ()),
-        Drawn("b", 1.0, 1.0, "prior", 3, (0.0, 1.0)),
+        Drawn("a", BELIEVED, 0, ()),
+        Drawn("b", BELIEVED, 3, (0.0, 1.0)),
     ]
+
+
+@pytest.mark.parametrize("curve", [None, (-0.5, -1.25, 0.125)])
+def test_what_was_believed_of_an_open_query_is_told_with_its_curve_and_all_its_samples(
+    database: Database, curve: tuple[float, float, float] | None
+) -> None:
+    scene = Scene(database, policy="sequential")
+    (key,) = scene.add(query("a"))
+    believed = Prediction(0.5, 2.0, "math-1", "probe", curve)
+    windows = scene.windows()
+    epoch, window = windows.lease.acquire(), windows.next_window()
+    assert epoch is not None
+    assert window is not None
+    windows.enter(epoch, window, [Entering(key, believed, 0.2)], (0.1, 0.1))
+    assert scene.results.drawn(scene.run.id) == []
+    rounds, sampler = scene.rounds(windows.lease), scene.sampler()
+    for number in range(2):
+        due = rounds.next_round()
+        assert due is not None
+        assert [one.prediction for one in due.queries] == [believed]
+        granted = Allocation(uuid7(), key, 1, number, believed, 0.1, index=0.2)
+        rounds.commit_round(epoch, due, [granted], [])
+        (claim,) = sampler.claim([granted.id])
+        sampler.record([claim], SAMPLING, samples(claim, number))
+        sampler.finish([replace(closing(claim, number, 0.0), ends=False)], [verdict(claim, number, 0.0)])
+    told = Prediction(0.5, 2.0, "math-1", "", curve)
+    assert scene.results.drawn(scene.run.id) == [Drawn("a", told, 2, (0.0, 0.0))]
+
+
+def test_the_same_id_of_two_tenants_is_told_by_content(scene: Scene) -> None:
+    ours, theirs = query("a"), query("a", tenant="b")
+    scene.add(ours, theirs)
+    for budget in (1, 0):
+        for claim in scene.sampler().claim(scene.grant(budget)):
+            scene.sampler().hand_back([claim])
+    told = {result.content: result.outcome for result in scene.results.closed(scene.run.id, ["a"])}
+    ((tenant,),) = scene.rows("SELECT tenant FROM queries WHERE outcome = 'abstained'")
+    ended = {"default": ours, "b": theirs}[tenant]
+    assert told == {ended.content_hash(): "abstained"}
+
+
+def test_a_batch_is_sealed_once_it_gets_no_more(database: Database) -> None:
+    scene = Scene(database, is_batch=True)
+    assert scene.one("SELECT is_batch, sealed_at IS NULL FROM runs") == (True, True)
+    scene.results.seal_run(scene.run.id)
+    assert scene.one("SELECT sealed_at <= now() FROM runs") is True

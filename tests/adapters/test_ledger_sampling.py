@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +15,10 @@ from uuid_utils.compat import uuid7
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
 from adaqueue.core.arrivals import Arrival
-from adaqueue.core.records import Claim, sample_seed
-from tests.scene import SAMPLING, Scene, by_id, closing, query, recorded, samples, verdict
+from adaqueue.core.decisions import Allocation, Entering
+from adaqueue.core.query import DEFAULT_TENANT
+from adaqueue.core.records import Claim, Closing, sample_seed
+from tests.scene import PRIOR, SAMPLING, Scene, by_id, closing, query, recorded, samples, verdict
 
 TABLES = ("queries", "allocations", "samples", "verdicts", "answers", "accounts", "dead_letters")
 
@@ -47,13 +50,16 @@ def allocation(scene: Scene) -> tuple[Any, ...]:
 
 
 def test_a_claim_carries_all_that_is_needed_to_work_it_off(scene: Scene) -> None:
-    given = query("a", metadata={"x": 1}, max_budget=7)
+    given = query("a", metadata={"x": 1}, min_budget=2, max_budget=7)
     (key,) = scene.add(given)
     (allocation_id,) = scene.grant(3)
     worker = scene.worker()
     (claim,) = scene.sampler(worker).claim([allocation_id])
-    assert (claim.allocation_id, claim.query_id, claim.query) == (allocation_id, key, given)
+    assert (claim.allocation_id, claim.query_id) == (allocation_id, key)
+    assert claim.query == replace(given, tenant=DEFAULT_TENANT)
+    assert claim.query.content_hash() == given.content_hash()
     assert (claim.attempt, claim.budget, claim.first_sample) == (1, 3, 0)
+    assert (claim.stops, claim.min_budget, claim.max_budget) == (False, 2, 7)
     assert (claim.samples, claim.verdicts) == ((), ())
     assert [unit.seed for unit in claim.units()] == [sample_seed(key, number) for number in range(3)]
     assert allocation(scene) == ("running", 1, 1, worker)
@@ -205,7 +211,7 @@ def test_an_allocation_is_tried_again_after_a_fault_and_buried_after_too_many(sc
     assert letter.reason == "3 attempts failed, the last one: fault 3"
     assert (letter.run_id, letter.external_id) == (scene.run.id, "q0")
     assert letter.content.hex() == query("q0").content_hash()
-    assert Arrival.from_json(letter.payload).query == query("q0")
+    assert Arrival.from_json(letter.payload).query == query("q0", tenant=DEFAULT_TENANT)
     assert scene.account() == {"allowed": 2, "granted": 5, "returned": 3}
     assert scene.sampler().claim([allocation_id]) == []
     assert scene.rows("SELECT outcome, reason FROM attempts ORDER BY attempt") == [
@@ -215,7 +221,7 @@ def test_an_allocation_is_tried_again_after_a_fault_and_buried_after_too_many(sc
 
 def test_a_dead_letter_holds_the_whole_query_to_give_it_again(database: Database) -> None:
     scene = Scene(database, engine="replay")
-    given = query("é", max_budget=3, metadata={"a": 1}, recording=recorded(1, 0.5))
+    given = query("é", max_budget=3, metadata={"a": 1}, recording=recorded(1, 0.5), tenant="é")
     (key,) = scene.add(given)
     sampler = scene.sampler(most_failures=1)
     sampler.fail(sampler.claim(scene.grant(2)), "broke", [])
@@ -363,3 +369,110 @@ def test_a_query_that_cannot_be_read_back_is_buried_and_its_batch_goes_on(databa
     assert scene.rows("SELECT external_id, outcome FROM queries WHERE state = 'closed'") == [
         ("a", "dead_lettered")
     ]
+
+
+def opened(scene: Scene, budget: int, first_sample: int = 0) -> UUID:
+    """Lets the waiting query of a sequential run enter, if it has not, and buys it samples."""
+    windows = scene.windows()
+    epoch, window = windows.lease.acquire(), windows.next_window()
+    assert epoch is not None
+    if window is not None:
+        entering = [Entering(waiting.id, PRIOR, 0.5) for waiting in window.queries]
+        windows.enter(epoch, window, entering, (0.1, 0.1))
+    rounds = scene.rounds(windows.lease)
+    due = rounds.next_round()
+    assert due is not None
+    (one,) = due.queries
+    granted = Allocation(uuid7(), one.id, budget, first_sample, PRIOR, 0.1, index=0.5)
+    rounds.commit_round(epoch, due, [granted], [])
+    windows.lease.release()
+    return granted.id
+
+
+def after(claim: Claim, number: int, reward: float, drawn: int, *, ends: bool) -> Closing:
+    """The end of an allocation of which so many samples were drawn."""
+    return replace(closing(claim, number, reward), drawn=drawn, ends=ends)
+
+
+@pytest.mark.parametrize(
+    ("policy", "stops"), [("sequential", True), ("uniform_early_stop", True), ("beta_window", False)]
+)
+@pytest.mark.parametrize(
+    ("fields", "limits"),
+    [({}, (0, 8)), ({"min_budget": 2, "max_budget": 5}, (2, 5)), ({"min_budget": 20}, (8, 8))],
+)
+def test_a_claim_says_whether_a_success_ends_its_query_and_within_which_limits(
+    database: Database, policy: str, stops: bool, fields: dict[str, Any], limits: tuple[int, int]
+) -> None:
+    scene = Scene(database, policy=policy, b_max=8)
+    scene.add(query(**fields))
+    (claim,) = scene.sampler().claim([opened(scene, 1) if stops else scene.grant(1)[0]])
+    assert claim.stops == stops
+    assert (claim.min_budget, claim.max_budget) == limits
+
+
+def test_a_query_without_a_success_is_open_again_with_its_answer_so_far_and_numbers_go_on(
+    database: Database,
+) -> None:
+    scene = Scene(database, policy="sequential")
+    scene.add(query())
+    sampler = scene.sampler()
+    (claim,) = sampler.claim([opened(scene, 2)])
+    sampler.record([claim], SAMPLING, samples(claim, 0, 1))
+    failed = [verdict(claim, 0, 0.0), verdict(claim, 1, 0.0)]
+    sampler.finish([after(claim, 0, 0.0, drawn=2, ends=False)], failed)
+    assert scene.one("SELECT state, outcome, drawn, next_index FROM queries") == ("open", None, 2, None)
+    assert scene.one("SELECT text, reward, samples_used FROM answers") == ("text 0", 0.0, 2)
+    assert scene.results.closed(scene.run.id, ["q"]) == []
+    assert allocation(scene)[:3] == ("done", 1, 0)
+
+    (again,) = sampler.claim([opened(scene, 1, first_sample=2)])
+    assert (again.numbers, [unit.number for unit in again.units()]) == (range(2, 3), [2])
+    assert again.verdicts == tuple(failed)
+    sampler.record([again], SAMPLING, samples(again, 2))
+    better = after(again, 2, 1.0, drawn=1, ends=True)
+    sampler.finish(
+        [replace(better, answer=replace(better.answer, budget=3, samples_used=3))], [verdict(again, 2)]
+    )
+    assert scene.one("SELECT state, outcome FROM queries") == ("closed", "answered")
+    assert scene.one("SELECT text, sample_number, reward, verified, budget FROM answers") == (
+        "text 2",
+        2,
+        1.0,
+        True,
+        3,
+    )
+    assert scene.account() == {"allowed": 2, "granted": 3, "returned": 0}
+
+
+def test_what_a_success_leaves_undrawn_goes_back_to_the_account_of_its_tenant(database: Database) -> None:
+    scene = Scene(database, policy="sequential")
+    scene.add(query(tenant="they"))
+    sampler = scene.sampler()
+    (claim,) = sampler.claim([opened(scene, 5)])
+    sampler.record([claim], SAMPLING, samples(claim, 0, 1))
+    sampler.finish([after(claim, 1, 1.0, drawn=2, ends=True)], [verdict(claim, 0, 0.0), verdict(claim, 1)])
+    accounts = scene.rows("SELECT tenant, granted, returned FROM accounts")
+    assert accounts == [("they", 5, 3)]
+    assert scene.one("SELECT state, outcome FROM queries") == ("closed", "answered")
+
+
+def test_a_buried_query_returns_what_it_did_not_draw_to_the_account_of_its_tenant(scene: Scene) -> None:
+    scene.add(query("ours"), query("theirs", tenant="they"))
+    sampler = scene.sampler(most_failures=1)
+    for claim in [one for budget in (3, 4) for one in sampler.claim(scene.grant(budget))]:
+        sampler.record([claim], SAMPLING, samples(claim, 0))
+        sampler.fail([claim], "broke", [])
+    accounts = scene.rows("SELECT tenant, granted, returned FROM accounts ORDER BY tenant")
+    assert accounts == [("default", 3, 2), ("they", 4, 3)]
+
+
+def test_a_void_attempt_opens_no_query_and_returns_nothing(database: Database) -> None:
+    scene = Scene(database, policy="sequential")
+    scene.add(query())
+    sampler = scene.sampler()
+    (claim,) = sampler.claim([opened(scene, 3)])
+    taken_over(scene, claim)
+    before = state(scene)
+    sampler.finish([after(claim, 0, 0.0, drawn=1, ends=False)], [verdict(claim, 0, 0.0)])
+    assert state(scene) == before

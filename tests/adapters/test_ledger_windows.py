@@ -12,9 +12,10 @@ from uuid_utils.compat import uuid7
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.windows import PostgresWindowLedger
 from adaqueue.adapters.sql import features, queries
-from adaqueue.core.records import ABSTENTION, Allocation, Prediction, Window
+from adaqueue.core.decisions import Account, Allocation, Entering, Prediction, Window
+from adaqueue.core.records import ABSTENTION
 from adaqueue.errors import LeaseLostError
-from tests.scene import Scene, allocations, query, recorded
+from tests.scene import PRIOR, Scene, Windows, allocations, query, recorded
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def due(windows: PostgresWindowLedger) -> Window:
     return window
 
 
-def decide(windows: PostgresWindowLedger, *budgets: int) -> Window:
-    epoch, window = windows.acquire(), due(windows)
+def decide(windows: Windows, *budgets: int) -> Window:
+    epoch, window = windows.lease.acquire(), due(windows)
     assert epoch is not None
     windows.commit(epoch, window, allocations(window, *budgets))
     return window
@@ -145,13 +146,35 @@ def test_every_run_has_its_own_account(database: Database) -> None:
     one.grant(1)
     two.add(query())
     assert due(two.windows()).total == 5
-    assert two.account() == {"allowed": 0, "granted": 0, "returned": 0}
+    assert two.rows("SELECT run_id, allowed, granted, returned FROM accounts") == [(one.run.id, 2, 1, 0)]
+
+
+def test_every_tenant_has_its_own_windows_and_account_from_its_first_window_on(scene: Scene) -> None:
+    scene.add(query("a"), query("b", tenant="other"), query("c"))
+    windows = scene.windows()
+    accounts = "SELECT tenant, allowed, granted FROM accounts ORDER BY tenant"
+    assert scene.rows(accounts) == []
+    first, second = decide(windows, 1, 1), decide(windows, 2)
+    assert (first.account.tenant, names(first), first.total) == ("default", ["a", "c"], 4)
+    assert (second.account.tenant, names(second), second.total) == ("other", ["b"], 2)
+    assert scene.rows(accounts) == [("default", 4, 2), ("other", 2, 2)]
+    scene.add(query("d", tenant="other"))
+    third = due(windows)
+    assert (third.account.tenant, third.account.balance, third.total) == ("other", 0, 2)
+
+
+def test_a_window_tells_how_its_account_stands_and_what_a_full_window_allows(scene: Scene) -> None:
+    windows = scene.windows(window_queries=100)
+    scene.add(query("a"))
+    assert decide(windows, 5).account == Account(scene.run, "default", 0.0, 200.0)
+    scene.add(query("b"))
+    assert due(windows).account == Account(scene.run, "default", -3.0, 200.0)
 
 
 def test_a_decision_is_kept_with_everything_that_explains_it(scene: Scene) -> None:
     (key,) = scene.add(query())
     windows = scene.windows()
-    epoch, window = windows.acquire(), due(windows)
+    epoch, window = windows.lease.acquire(), due(windows)
     assert epoch is not None
     prediction = Prediction(0.5, 2.5, "probe-1", "why")
     windows.commit(epoch, window, [Allocation(uuid7(), key, 3, 0, prediction, float("inf"), 0.25)])
@@ -178,35 +201,35 @@ def test_a_query_that_is_granted_nothing_is_answered_at_once(scene: Scene) -> No
 
 def test_one_scheduler_at_a_time_holds_the_lease(scene: Scene) -> None:
     one, two = scene.windows(), scene.windows()
-    assert one.acquire() == 1
-    assert two.acquire() is None
+    assert one.lease.acquire() == 1
+    assert two.lease.acquire() is None
     scene.pass_time(59.0)
-    assert one.acquire() == 1
+    assert one.lease.acquire() == 1
     scene.pass_time(59.0)
-    assert two.acquire() is None
+    assert two.lease.acquire() is None
 
 
 def test_a_lease_that_ran_out_goes_to_the_next_at_a_higher_epoch(scene: Scene) -> None:
     one, two = scene.windows(), scene.windows()
-    one.acquire()
+    one.lease.acquire()
     scene.pass_time(61.0)
-    assert two.acquire() == 2
-    assert one.acquire() is None
+    assert two.lease.acquire() == 2
+    assert one.lease.acquire() is None
     scene.pass_time(61.0)
-    assert one.acquire() == 3
+    assert one.lease.acquire() == 3
 
 
 def test_a_lease_that_is_released_goes_to_the_next_at_once(scene: Scene) -> None:
     one, two = scene.windows(), scene.windows()
-    one.acquire()
-    two.release()
-    assert two.acquire() is None
-    one.release()
-    assert two.acquire() == 2
+    one.lease.acquire()
+    two.lease.release()
+    assert two.lease.acquire() is None
+    one.lease.release()
+    assert two.lease.acquire() == 2
 
 
 def state(scene: Scene) -> list[Any]:
-    tables = ("queries", "allocations", "answers", "accounts")
+    tables = ("queries", "predictions", "allocations", "answers", "accounts")
     return [scene.rows(f"SELECT * FROM {table} ORDER BY 1") for table in tables]  # noqa: S608 - constants
 
 
@@ -214,26 +237,86 @@ def state(scene: Scene) -> list[Any]:
 def test_without_the_lease_nothing_is_written(scene: Scene, change: str) -> None:
     scene.add(query("a"), query("b"))
     windows = scene.windows()
-    epoch, window = windows.acquire(), due(windows)
+    epoch, window = windows.lease.acquire(), due(windows)
     assert epoch is not None
     if change == "it was released":
-        windows.release()
+        windows.lease.release()
     elif change == "another epoch":
         epoch += 1
     else:
         scene.pass_time(61.0)
     if change == "another took over":
-        scene.windows().acquire()
+        scene.windows().lease.acquire()
     before = state(scene)
     with pytest.raises(LeaseLostError, match="no longer held at epoch"):
         windows.commit(epoch, window, allocations(window, 0, 4))
+    with pytest.raises(LeaseLostError, match="no longer held at epoch"):
+        windows.enter(epoch, window, entering(window), (0.5, 0.25))
+    assert state(scene) == before
+
+
+def entering(window: Window, index: float = 0.5) -> list[Entering]:
+    return [Entering(waiting.id, PRIOR, index) for waiting in window.queries]
+
+
+def test_queries_that_enter_are_open_with_what_is_believed_of_them_and_bring_their_allowance(
+    database: Database,
+) -> None:
+    scene = Scene(database, policy="sequential")
+    a, b = scene.add(query("a"), query("b", min_budget=1))
+    windows = scene.windows()
+    epoch, window = windows.lease.acquire(), due(windows)
+    assert epoch is not None
+    ruled = Prediction(0.5, 1.5, "math-1", "probe", (-0.5, 0.25, -0.125))
+    windows.enter(epoch, window, [Entering(a, ruled, 0.375), Entering(b, PRIOR, math.inf)], (0.5, 0.25))
+    assert scene.rows("SELECT id, state, drawn, next_index FROM queries ORDER BY external_id") == [
+        (a, "open", 0, 0.375),
+        (b, "open", 0, math.inf),
+    ]
+    said = "SELECT query_id, alpha, beta, curve_a, curve_b, curve_c, probe, reason FROM predictions"
+    assert sorted(tuple(row) for row in scene.rows(said)) == sorted(
+        [
+            (a, 0.5, 1.5, -0.5, 0.25, -0.125, "math-1", "probe"),
+            (b, 1.0, 1.0, None, None, None, PRIOR.probe, PRIOR.reason),
+        ]
+    )
+    assert scene.one("SELECT allowed, granted, base_price, price FROM accounts") == (4, 0, 0.5, 0.25)
+    assert scene.rows("SELECT 1 FROM allocations") == []
+    assert windows.next_window() is None
+
+
+def test_the_price_of_a_stream_is_told_with_its_account_and_a_batch_has_none(database: Database) -> None:
+    told = []
+    for is_batch, prices in ((False, (0.5, 0.25)), (True, None)):
+        scene = Scene(database, name=str(is_batch), policy="sequential", is_batch=is_batch)
+        windows = scene.windows()
+        for number in range(2):
+            scene.add(query(f"q{number}"))
+            epoch, window = windows.lease.acquire(), due(windows)
+            assert epoch is not None
+            told.append((window.account.base_price, window.account.price, window.account.balance))
+            windows.enter(epoch, window, entering(window), prices)
+        windows.lease.release()
+    assert told == [(None, None, 0.0), (0.5, 0.25, 2.0), (None, None, 0.0), (None, None, 2.0)]
+
+
+def test_a_window_enters_once(database: Database) -> None:
+    scene = Scene(database, policy="sequential")
+    scene.add(query("a"), query("b"))
+    windows = scene.windows()
+    epoch, window = windows.lease.acquire(), due(windows)
+    assert epoch is not None
+    windows.enter(epoch, window, entering(window), (0.5, 0.5))
+    before = state(scene)
+    with pytest.raises(LeaseLostError, match="a query of the window is no longer waiting"):
+        windows.enter(epoch, window, entering(window, 0.25), (0.5, 0.125))
     assert state(scene) == before
 
 
 def test_a_window_is_decided_once(scene: Scene) -> None:
     scene.add(query("a"), query("b"))
     windows = scene.windows()
-    epoch, window = windows.acquire(), due(windows)
+    epoch, window = windows.lease.acquire(), due(windows)
     assert epoch is not None
     windows.commit(epoch, window, allocations(window, 0, 4))
     before = state(scene)
@@ -246,5 +329,6 @@ def test_a_window_may_have_more_queries_than_a_statement_has_parameters(scene: S
     keys = [uuid7() for _ in range(66_000)]
     with scene.database.begin() as conn:
         assert features.latest(conn, keys) == {}
-        assert queries.to_sampling(conn, keys) == 0
+        assert queries.to_sampling(conn, keys, "window") == 0
+        assert queries.to_open(conn, dict.fromkeys(keys, 0.5), "window") == 0
         queries.close(conn, dict.fromkeys(keys, "abstained"))

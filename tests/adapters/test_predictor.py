@@ -15,14 +15,17 @@ from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.predictor import ProbePredictor
 from adaqueue.adapters.probe import MlpProbe, from_bytes
 from adaqueue.adapters.probe_registry import ProbeRegistry
-from adaqueue.core.records import Prediction, Waiting
+from adaqueue.core.decisions import Prediction, Waiting
+from adaqueue.core.rule import Rule
 from adaqueue.core.specs import FeatureSpec, Run, Sampling
+from adaqueue.errors import FingerprintError
 
 SIZE = 5
 SPEC = FeatureSpec("m", "r", -1, "last", True, "t", SIZE)
 OTHER_SPEC = replace(SPEC, template="u")
 SAMPLING = Sampling("m", 0.7, 8)
 RUN = Run(uuid7(), "r", "transformers", "m", "window", 2.0, 8, True)
+RULE = Rule(0.1, 0.7, (1.0, 4.0), ((0.1, 1.0, -0.5, -0.2, 0.05, 0.01), (-0.2, 0.5, -0.75, -0.1, -0.05, 0.0)))
 STATES = np.random.default_rng(0).normal(size=(4, SIZE)).astype(np.float32)
 
 
@@ -36,8 +39,8 @@ def predictor(registry: ProbeRegistry, sampling: Sampling = SAMPLING) -> ProbePr
 
 
 def register(registry: ProbeRegistry, probe: MlpProbe, domain: str = "math", **given: Any) -> str:
-    usual = {"spec": SPEC, "sampling": SAMPLING, "metrics": {"loss": 0.5}}
-    return registry.promote_new(probe.to_bytes(), domain, **{**usual, **given})
+    usual = {"rule": None, "spec": SPEC, "sampling": SAMPLING, "metrics": {"loss": 0.5}}
+    return registry.promote_new(probe.to_bytes(), domain=domain, **{**usual, **given})
 
 
 def waiting(state: NDArray[np.float32] | None, spec: FeatureSpec = SPEC, domain: str = "math") -> Waiting:
@@ -67,6 +70,80 @@ def test_the_probe_in_use_speaks_for_each_query_in_its_place(registry: ProbeRegi
     assert [prediction.probe for prediction in said] == [name] * 4
     assert [prediction.reason for prediction in said] == ["probe"] * 4
     assert np.allclose([(p.alpha, p.beta) for p in said], expected, rtol=1e-6)
+    assert [prediction.curve for prediction in said] == [None] * 4
+
+
+@pytest.mark.parametrize("average_budget", [0.5, 2.0, 3.0, 64.0])
+def test_the_probes_rule_gives_each_query_the_curve_of_its_score_at_the_runs_average_budget(
+    registry: ProbeRegistry, average_budget: float
+) -> None:
+    register(registry, MlpProbe(SIZE), rule=RULE)
+    run = replace(RUN, average_budget=average_budget)
+    said = predictor(registry).predict(run, [waiting(state) for state in STATES])
+    score = np.log([p.alpha / p.beta for p in said])
+    assert np.allclose([p.curve or () for p in said], RULE.curves(score, average_budget), rtol=1e-9)
+    assert len({p.curve for p in said}) == len(STATES)
+
+
+def test_a_run_without_budget_needs_no_curve(registry: ProbeRegistry) -> None:
+    name = register(registry, MlpProbe(SIZE), rule=RULE)
+    (said,) = predictor(registry).predict(replace(RUN, average_budget=0.0), [waiting(STATES[0])])
+    assert (said.probe, said.curve) == (name, None)
+
+
+def test_what_is_no_beta_distribution_gets_the_prior_without_a_curve(registry: ProbeRegistry) -> None:
+    name = register(registry, MlpProbe(SIZE), rule=RULE)
+    broken = np.full(SIZE, np.nan, dtype=np.float32)
+    said = predictor(registry).predict(RUN, [waiting(STATES[0]), waiting(broken), waiting(None)])
+    assert [p.curve is None for p in said] == [False, True, True]
+    assert said[1] == prior(f"probe {name} said what is no Beta distribution")
+
+
+def test_the_rule_is_stored_with_its_probe_and_read_back_exactly(
+    registry: ProbeRegistry, database: Database
+) -> None:
+    register(registry, MlpProbe(SIZE), rule=RULE)
+    champion = registry.champion("m", "math")
+    assert champion is not None
+    assert champion.rule == registry.rule("m", "math") == RULE
+    assert ProbeRegistry(database, from_bytes).rule("m", "math") == RULE
+
+
+def test_without_a_probe_or_with_one_without_a_rule_there_is_no_rule(registry: ProbeRegistry) -> None:
+    register(registry, MlpProbe(SIZE), rule=RULE)
+    assert registry.rule("m", "verse") is None
+    assert registry.rule("n", "math") is None
+    register(registry, MlpProbe(SIZE))
+    assert registry.rule("m", "math") is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "5",
+        '"text"',
+        "{}",
+        '{"centre": 0, "scale": 0, "budgets": [1], "coefficients": [[0, 0, 0, 0, 0, 0]]}',
+        '{"centre": 0, "scale": 1, "budgets": [2, 1], "coefficients": [[0, 0, 0, 0, 0, 0]]}',
+        '{"centre": 0, "scale": 1, "budgets": [1], "coefficients": [[0, 0, 0]]}',
+        '{"centre": "0", "scale": 1, "budgets": [1], "coefficients": [[0, 0, 0, 0, 0, 0]]}',
+        '{"centre": 0, "scale": 1, "budgets": 1, "coefficients": [[0, 0, 0, 0, 0, 0]]}',
+    ],
+)
+def test_a_rule_that_is_none_is_refused_with_its_probe(
+    registry: ProbeRegistry, database: Database, data: str
+) -> None:
+    register(registry, MlpProbe(SIZE), rule=RULE)
+    with database.begin() as conn:
+        broken = "UPDATE probes SET spec = jsonb_set(spec, '{rule}', CAST(:data AS jsonb))"
+        conn.execute(text(broken), {"data": data})
+    with pytest.raises(FingerprintError, match="the probe's rule cannot be read"):
+        registry.rule("m", "math")
+    with pytest.raises(FingerprintError, match="the probe's rule cannot be read"):
+        registry.champion("m", "math")
+    (said,) = predictor(registry).predict(RUN, [waiting(STATES[0])])
+    assert said.probe == "prior"
+    assert said.reason.startswith("probe refused: the probe's rule cannot be read")
 
 
 def test_a_query_with_other_features_or_none_gets_the_prior_with_both_fingerprints_shown(
@@ -133,7 +210,7 @@ def test_features_that_are_no_numbers_spoil_nobody_elses_prediction(registry: Pr
     name = register(registry, MlpProbe(SIZE))
     broken = np.full(SIZE, np.nan, dtype=np.float32)
     said = predictor(registry).predict(RUN, [waiting(broken), waiting(STATES[0])])
-    assert said[0] == prior(f"probe {name} said (nan, nan)")
+    assert said[0] == prior(f"probe {name} said what is no Beta distribution")
     assert said[1].probe == name
 
 

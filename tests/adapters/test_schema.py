@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.schema import alembic_config, upgrade
-from adaqueue.adapters.tables import Base
+from adaqueue.adapters.work_tables import Base
 from adaqueue.errors import SettingsError
 
 WHAT_POSTGRES_SAYS = (

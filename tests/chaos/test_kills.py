@@ -138,7 +138,7 @@ def test_losing_every_key_of_redis_after_ingest_loses_no_query(system: System, a
         try:
             receipts = queue.enqueue_many(asked)
             eventually(
-                lambda: system.ask("SELECT 1 FROM allocations WHERE state = 'ready' OFFSET 200 LIMIT 1"),
+                lambda: system.ask("SELECT 1 FROM allocations WHERE state = 'ready' OFFSET 100 LIMIT 1"),
                 "doorbells were rung",
             )
             eventually(lambda: client.xlen("adaqueue:inbox") == 0, "all are ingested")

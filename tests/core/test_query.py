@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adaqueue.core.query import MAX_BUDGET, MAX_PROMPT_CHARACTERS, Query
+from adaqueue.core.query import (
+    DEFAULT_TENANT,
+    MAX_BUDGET,
+    MAX_DEADLINE_SECONDS,
+    MAX_PROMPT_CHARACTERS,
+    Query,
+)
 from adaqueue.core.recording import RecordedSample, Recording
 from adaqueue.errors import BadQueryError, NotYetError
 
@@ -31,6 +37,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
+NAMES = st.text(st.characters(codec="ascii", exclude_characters="\x00"), min_size=1, max_size=200)
 SAMPLES = st.builds(
     RecordedSample,
     TEXT,
@@ -47,13 +54,14 @@ def queries(draw: st.DrawFn) -> Query:
         domain="math",
         prompt=draw(SAID | MESSAGES),
         reference=draw(SAID),
-        id=draw(
-            st.none()
-            | st.text(st.characters(codec="ascii", exclude_characters="\x00"), min_size=1, max_size=200)
-        ),
+        id=draw(st.none() | NAMES),
         min_budget=minimum,
         max_budget=draw(st.sampled_from([None, maximum])),
         metadata=draw(st.dictionaries(TEXT, JSON, max_size=3)),
+        tenant=draw(st.none() | NAMES),
+        deadline_seconds=draw(
+            st.none() | st.floats(0, MAX_DEADLINE_SECONDS, exclude_min=True) | st.integers(1, 366 * 86_400)
+        ),
         recording=draw(st.none() | RECORDINGS),
     )
 
@@ -105,6 +113,7 @@ def test_a_query_survives_the_wire(query: Query) -> None:
         ({"prompt": [{"role": "user", "content": None}]}, "prompt[0].content", "None", "give text"),
         ({"prompt": [{"role": "user", "content": "\x00"}]}, "prompt[0].content", r"'\x00'", "NUL"),
         ({"reference": 444}, "reference", "444", "give text, in quotes"),
+        ({"domain": "chat"}, "reference", "'444'", "a chat query has none: leave it out"),
         ({"reference": ""}, "reference", "''", "is empty: give the answer, as text"),
         ({"reference": "4\x004"}, "reference", r"'4\x004'", "contains a NUL character"),
         ({"reference": "\ud800"}, "reference", r"'\ud800'", "is no valid Unicode"),
@@ -117,6 +126,19 @@ def test_a_query_survives_the_wire(query: Query) -> None:
         ({"max_budget": False}, "max_budget", "False", "give a whole number"),
         ({"max_budget": 1_025}, "max_budget", "1025", "give a whole number"),
         ({"min_budget": 3, "max_budget": 2}, "min_budget", "3", "is above max_budget, 2"),
+        ({"tenant": ""}, "tenant", "''", "give 1 to 200 bytes of text"),
+        ({"tenant": "é" * 101}, "tenant", "'éé", "give 1 to 200 bytes of text"),
+        ({"tenant": 7}, "tenant", "7", "give text, in quotes"),
+        ({"tenant": "a\x00b"}, "tenant", r"'a\x00b'", "contains a NUL character"),
+        ({"tenant": "\ud800"}, "tenant", r"'\ud800'", "is no valid Unicode"),
+        ({"deadline_seconds": 0}, "deadline_seconds", "0", "give more than 0 and at most a year"),
+        ({"deadline_seconds": -0.5}, "deadline_seconds", "-0.5", "give more than 0 and at most a year"),
+        ({"deadline_seconds": 366 * 86_400 + 1}, "deadline_seconds", "31622401", "at most a year"),
+        ({"deadline_seconds": float("nan")}, "deadline_seconds", "nan", "give a finite number"),
+        ({"deadline_seconds": float("inf")}, "deadline_seconds", "inf", "give a finite number"),
+        ({"deadline_seconds": True}, "deadline_seconds", "True", "give a finite number"),
+        ({"deadline_seconds": "10"}, "deadline_seconds", "'10'", "give a finite number"),
+        ({"deadline_seconds": 10**5_000}, "deadline_seconds", "'a number of 16,610 bits'", "finite number"),
         ({"metadata": [1]}, "metadata", "[1]", "give a JSON object"),
         ({"metadata": {"a": [{"b": float("nan")}]}}, "metadata.a[0].b", "nan", "is not a finite number"),
         ({"metadata": {"a": float("-inf")}}, "metadata.a", "-inf", "is not a finite number"),
@@ -148,10 +170,9 @@ def test_a_row_that_is_no_object_is_refused(row: object) -> None:
     ("change", "field"),
     [
         ({"domain": "code", "reference": None}, "reference"),
-        ({"domain": "chat"}, "domain"),
-        ({"tenant": "acme"}, "tenant"),
+        ({"domain": "chat", "reference": None}, "recording"),
+        ({"domain": "chat", "reference": None, "samples": [{"text": "a"}]}, "recording"),
         ({"priority": 3}, "priority"),
-        ({"deadline_seconds": 10}, "deadline_seconds"),
         ({"reference": None}, "reference"),
     ],
 )
@@ -163,12 +184,24 @@ def test_what_is_not_built_yet_says_so(change: dict[str, Any], field: str) -> No
 
 def test_a_field_that_is_null_counts_as_absent() -> None:
     empty = dict.fromkeys(["id", "min_budget", "max_budget", "metadata", "n", "rewards", "samples"])
+    empty |= dict.fromkeys(["tenant", "deadline_seconds", "priority"])
     assert Query.from_row({**ROW, **empty}) == Query.from_row(ROW) == Query(**ROW)
 
 
-@pytest.mark.parametrize("query_id", ["x", "x" * 200, "é" * 100, "é" * 99 + "xy"])
-def test_an_id_may_have_up_to_200_bytes(query_id: str) -> None:
-    assert Query(**ROW, id=query_id).id == query_id
+@pytest.mark.parametrize("name", ["x", "x" * 200, "é" * 100, "é" * 99 + "xy"])
+def test_an_id_and_a_tenant_may_have_up_to_200_bytes(name: str) -> None:
+    query = Query.from_row({**ROW, "id": name, "tenant": name})
+    assert (query.id, query.tenant, query.account) == (name, name, name)
+
+
+def test_without_a_tenant_the_default_account_pays() -> None:
+    assert Query(**ROW).tenant is None
+    assert Query(**ROW).account == DEFAULT_TENANT
+
+
+@pytest.mark.parametrize("seconds", [1e-9, 1, 0.5, 366 * 86_400, MAX_DEADLINE_SECONDS])
+def test_a_deadline_is_above_0_and_at_most_a_year_of_seconds(seconds: float) -> None:
+    assert Query.from_row({**ROW, "deadline_seconds": seconds}).deadline_seconds == seconds
 
 
 def test_messages_together_may_be_as_long_as_one_prompt() -> None:
@@ -229,6 +262,12 @@ def test_a_reference_may_be_absent_only_where_every_sample_has_its_reward() -> N
         Query("math", "x", recording=Recording((RecordedSample("a", 1.0), RecordedSample("b", None))))
 
 
+def test_a_chat_query_has_a_reward_for_every_recorded_sample_and_no_reference() -> None:
+    query = Query.from_row({"domain": "chat", "prompt": "Tell a story.", "rewards": [0.25, -3.5]})
+    assert query.reference is None
+    assert Query.from_json(json.loads(json.dumps(query.to_json()))) == query
+
+
 def test_a_recording_that_is_none_is_refused() -> None:
     with pytest.raises(BadQueryError, match=r"recording: \{'n': 3\}: give a Recording"):
         Query(**ROW, recording={"n": 3})  # type: ignore[arg-type]  # what a caller without types may give
@@ -246,9 +285,10 @@ BASE = Query(**ROW, id="a", min_budget=1, max_budget=9)
         {"min_budget": 2},
         {"max_budget": 8},
         {"max_budget": None},
+        {"tenant": "other"},
     ],
 )
-def test_prompt_reference_and_limits_make_another_content(change: dict[str, Any]) -> None:
+def test_prompt_reference_limits_and_tenant_make_another_content(change: dict[str, Any]) -> None:
     assert replace(BASE, **change).content_hash() != BASE.content_hash()
 
 
@@ -259,6 +299,8 @@ def test_prompt_reference_and_limits_make_another_content(change: dict[str, Any]
         {"metadata": {"a": 1}},
         {"recording": Recording((RecordedSample("x", 1.0),))},
         {"prompt": "What is 37 * 12?"},
+        {"tenant": DEFAULT_TENANT},
+        {"deadline_seconds": 5.0},
     ],
 )
 def test_nothing_else_makes_another_content(change: dict[str, Any]) -> None:
@@ -284,19 +326,26 @@ CONTENTS = st.builds(
     reference=st.sampled_from(["1", "2,1", '"']),
     min_budget=st.integers(0, 1),
     max_budget=st.none() | st.integers(1, 2),
+    tenant=st.sampled_from([None, DEFAULT_TENANT, "1", '"1"']),
 )
 
 
 @settings(MODEST, max_examples=200)
 @given(CONTENTS, CONTENTS)
 def test_two_contents_are_equal_exactly_if_their_fields_are(one: Query, two: Query) -> None:
-    fields = ("domain", "prompt", "reference", "min_budget", "max_budget")
+    fields = ("domain", "prompt", "reference", "min_budget", "max_budget", "account")
     same = all(getattr(one, name) == getattr(two, name) for name in fields)
     assert (one.content_hash() == two.content_hash()) == same
 
 
-@pytest.mark.parametrize(("name", "value"), [("tenant", "a"), ("priority", 1), ("deadline_seconds", 5.0)])
-def test_a_field_whose_effect_is_not_built_is_refused_from_python_too(name: str, value: object) -> None:
-    later: dict[str, Any] = {name: value}
-    with pytest.raises(NotYetError, match=f"{name}: .*not yet"):
+def test_a_field_whose_effect_is_not_built_is_refused_from_python_too() -> None:
+    later: dict[str, Any] = {"priority": 1}
+    with pytest.raises(NotYetError, match=r"priority: .*not yet"):
         Query(domain="math", prompt="1 + 1?", reference="2", **later)
+
+
+@pytest.mark.parametrize(("name", "value"), [("tenant", ""), ("deadline_seconds", 0.0)])
+def test_a_bad_tenant_or_deadline_is_refused_from_python_too(name: str, value: object) -> None:
+    given: dict[str, Any] = {name: value}
+    with pytest.raises(BadQueryError, match=f"{name}: "):
+        Query(domain="math", prompt="1 + 1?", reference="2", **given)

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adaqueue.core.arrivals import Arrival
+from adaqueue.core.decisions import Prediction
 from adaqueue.core.query import Query
 from adaqueue.core.recording import RecordedSample, Recording
-from adaqueue.core.records import Answer, Claim, Prediction, Sample, sample_seed
+from adaqueue.core.records import Answer, Claim, Sample, sample_seed
 from adaqueue.core.specs import FeatureSpec, Sampling, digest
 from adaqueue.errors import BadQueryError
 
@@ -26,7 +27,20 @@ SPEC = FeatureSpec("m", "r", -1, "last", True, "t", 192)
 
 def claim(budget: int, first_sample: int, drawn: set[int], query: Query = QUERY) -> Claim:
     samples = tuple(Sample(KEY, number, None, "", None, None, "stop", 0.0) for number in sorted(drawn))
-    return Claim(UUID(int=3), 1, KEY, query, budget, first_sample, samples, ())
+    most = first_sample + budget
+    return Claim(
+        UUID(int=3),
+        1,
+        KEY,
+        query,
+        budget,
+        first_sample,
+        samples,
+        (),
+        stops=False,
+        min_budget=0,
+        max_budget=most,
+    )
 
 
 @MODEST
@@ -54,6 +68,7 @@ def test_what_is_left_to_draw_is_the_budget_without_what_was_drawn(
     assert [unit.number for unit in units] == [n for n in range(first, first + budget) if n not in drawn]
     assert all(unit.seed == sample_seed(KEY, unit.number) for unit in units)
     assert all(unit.query_id == KEY for unit in units)
+    assert list(claim(budget, first, drawn).numbers) == list(range(first, first + budget))
 
 
 def test_a_unit_carries_prompt_and_recording() -> None:
@@ -106,7 +121,8 @@ def test_an_answer_says_its_outcome() -> None:
 def test_an_arrival_survives_the_wire() -> None:
     text = 'é \u2028 \U0001f600 " \\'
     recording = Recording((RecordedSample(text, 0.1, 3), RecordedSample(None, 1.0)), "m")
-    query = Query("math", text, "1", id=text, max_budget=3, metadata={text: [1.5]}, recording=recording)
+    limits: dict[str, Any] = {"max_budget": 3, "tenant": text, "deadline_seconds": 0.25}
+    query = Query("math", text, "1", id=text, metadata={text: [1.5]}, recording=recording, **limits)
     arrival = Arrival(KEY, RUN, query)
     assert Arrival.from_json(arrival.to_json().encode().decode()) == arrival
 
@@ -124,4 +140,14 @@ def test_an_arrival_is_checked_again_when_it_is_read() -> None:
     data = json.loads(Arrival(KEY, RUN, QUERY).to_json())
     data["query"]["prompt"] = "\x00"
     with pytest.raises(BadQueryError, match=r"prompt: .*NUL"):
+        Arrival.from_json(json.dumps(data))
+
+
+@pytest.mark.parametrize(("name", "value"), [("tenant", ""), ("deadline_seconds", -1)])
+def test_an_arrival_whose_tenant_or_deadline_is_none_is_refused_when_it_is_read(
+    name: str, value: object
+) -> None:
+    data = json.loads(Arrival(KEY, RUN, QUERY).to_json())
+    data["query"][name] = value
+    with pytest.raises(BadQueryError, match=f"{name}: "):
         Arrival.from_json(json.dumps(data))

@@ -22,6 +22,7 @@ import psycopg
 from adaqueue import AdaQueue, Query, RecordedSample, Recording
 from adaqueue.adapters.servers import EmbeddedServers, ServerUrls
 from adaqueue.adapters.system_status import ProcessStatus, read_status
+from adaqueue.settings import Settings
 
 COMMAND = Path(sys.executable).with_name("adaqueue")
 PATIENCE_SECONDS = 120.0
@@ -113,6 +114,13 @@ def recorded(name: str, samples: int = 16, **limits: Any) -> Query:
     return Query("math", f"What is {name}?", id=name, recording=recording, **limits)
 
 
+def first_success(query: Query) -> int:
+    """Samples until the first verified success, that one included; all that are recorded if there is none."""
+    assert query.recording is not None
+    rewards = [sample.reward for sample in query.recording.samples]
+    return rewards.index(1.0) + 1 if 1.0 in rewards else len(rewards)
+
+
 def recorded_many(name: str, count: int, samples: int = 16) -> list[Query]:
     """Queries with recorded rewards."""
     return [recorded(f"{name}-{number}", samples) for number in range(count)]
@@ -149,6 +157,11 @@ class System:
         self.start()
         self.wait_until_it_says("up in")
         return self
+
+    @property
+    def window_queries(self) -> int:
+        """Queries of a full window."""
+        return int(str(self._settings.get("window_queries", Settings.model_fields["window_queries"].default)))
 
     def wait_until_it_says(self, words: str, patience_seconds: float = PATIENCE_SECONDS) -> None:
         """Waits until `adaqueue up` has printed the words."""

@@ -22,12 +22,14 @@ from adaqueue import (
     DeadLetteredError,
     InboxFullError,
     Query,
+    QueryExpiredError,
     RecordedSample,
     Recording,
+    SettingsError,
     UnavailableError,
 )
 from tests.e2e.books import check_books
-from tests.e2e.live import System, eventually, recorded, recorded_many
+from tests.e2e.live import System, eventually, first_success, recorded, recorded_many
 
 UNVERIFIABLE = Query(
     "math",
@@ -69,7 +71,8 @@ def test_an_enqueued_query_is_answered_with_the_best_of_its_samples(system: Syst
     receipt = queue.enqueue(asked)
     answer = receipt.result(timeout=60)
     assert (receipt.id, receipt.reached, receipt.done()) == ("alone", "accepted", True)
-    assert (answer.id, answer.budget, answer.text, answer.outcome) == ("alone", 4, None, "answered")
+    needed = first_success(asked)
+    assert (answer.id, answer.budget, answer.text, answer.outcome) == ("alone", needed, None, "answered")
     check_books(system, queue.run.id, [asked], [answer])
 
 
@@ -180,7 +183,8 @@ def test_a_query_that_cannot_be_carried_out_raises_why_after_all_answers_were_gi
     assert isinstance(error, DeadLetteredError)
     assert error.query_id == "unverifiable"
     assert "2 attempts failed, the last one: not verified" in error.reason
-    assert queue.counts()["account"] == queue.counts()["samples"] == 4 * 21
+    drawn = sum(answer.samples_used for answer in answers)
+    assert queue.counts()["account"] == queue.counts()["samples"] == drawn + 1
 
 
 def test_an_id_that_redis_forgot_and_the_ledger_has_with_other_content_is_a_dead_letter(
@@ -189,25 +193,34 @@ def test_an_id_that_redis_forgot_and_the_ledger_has_with_other_content_is_a_dead
     first = queue.enqueue(recorded("forgotten"))
     first.result(timeout=60)
     with redis.Redis.from_url(system.urls().redis_url) as client:
-        assert client.delete(f"adaqueue:seen:{queue.run.id}:forgotten") == 1
+        assert client.delete(f"adaqueue:seen:{queue.run.id}:7:default:forgotten") == 1
     other = Query("math", "What else?", id="forgotten", recording=recorded("any").recording)
     with pytest.raises(DeadLetteredError, match="given before in this run with other content"):
         queue.enqueue(other).result(timeout=60)
     assert queue.counts()["queries"] == 1
 
 
-def test_minimum_and_maximum_budgets_are_kept(queue: AdaQueue) -> None:
+@pytest.mark.parametrize("policy", ["sequential", "window"])
+def test_minimum_and_maximum_budgets_are_kept(system: System, policy: str) -> None:
     asked = [
         *(recorded(f"free-{number}") for number in range(10)),
         *(recorded(f"at least 7-{number}", min_budget=7) for number in range(5)),
         *(recorded(f"at most 1-{number}", max_budget=1) for number in range(5)),
         *(recorded(f"none-{number}", max_budget=0) for number in range(2)),
     ]
-    budgets = {answer.id: answer.budget for answer in queue.as_completed(queue.enqueue_many(asked), 60)}
+    with system.connect(policy=policy, batch=True) as queue:
+        receipts = queue.enqueue_many(asked)
+        queue.seal()
+        budgets = {answer.id: answer.budget for answer in queue.as_completed(receipts, 60)}
     assert all(budget >= 7 for name, budget in budgets.items() if name.startswith("at least 7"))
     assert all(budget <= 1 for name, budget in budgets.items() if name.startswith("at most 1"))
     assert all(budget == 0 for name, budget in budgets.items() if name.startswith("none"))
-    assert sum(budgets.values()) == 4 * len(asked)
+    if policy == "sequential":
+        needed = {str(query.id): max(first_success(query), query.min_budget) for query in asked}
+        assert all(budgets[name] <= needed[name] for name in budgets)
+        assert sum(budgets.values()) <= 4 * len(asked)
+    else:
+        assert sum(budgets.values()) == 4 * len(asked)
 
 
 def test_a_run_without_budget_abstains_from_every_query(system: System) -> None:
@@ -221,7 +234,7 @@ def test_a_run_without_budget_abstains_from_every_query(system: System) -> None:
 
 
 @pytest.mark.parametrize("average_budget", [1, 2.5, 6])
-@pytest.mark.parametrize("policy", ["uniform", "window"])
+@pytest.mark.parametrize("policy", ["uniform", "window", "beta_window"])
 def test_budgets_sum_to_the_average_budget_of_all_queries(
     system: System, policy: str, average_budget: float
 ) -> None:
@@ -230,6 +243,76 @@ def test_budgets_sum_to_the_average_budget_of_all_queries(
         answers = list(queue.as_completed(queue.enqueue_many(asked), timeout=60))
         assert sum(answer.samples_used for answer in answers) == average_budget * len(asked)
         check_books(system, queue.run.id, asked, answers)
+
+
+@pytest.mark.parametrize("average_budget", [1, 2.5, 6])
+@pytest.mark.parametrize("policy", ["sequential", "uniform_early_stop"])
+def test_a_batch_draws_until_all_are_solved_or_its_total_is_spent(
+    system: System, policy: str, average_budget: float
+) -> None:
+    with system.connect(average_budget=average_budget, policy=policy, batch=True) as queue:
+        asked = recorded_many(f"{policy} batch {average_budget}", 300)
+        receipts = queue.enqueue_many(asked)
+        eventually(lambda: queue.counts()["queries"] == len(asked), "all are in the ledger")
+        queue.seal()
+        answers = list(queue.as_completed(receipts, timeout=60))
+        needed = sum(first_success(query) for query in asked)
+        assert sum(answer.samples_used for answer in answers) == min(average_budget * len(asked), needed)
+        check_books(system, queue.run.id, asked, answers)
+
+
+def test_a_stream_draws_until_a_success_whatever_of_its_budget_that_takes(system: System) -> None:
+    with system.connect(average_budget=4) as queue:
+        asked = recorded_many("stream", 200)
+        answers = list(queue.as_completed(queue.enqueue_many(asked), timeout=60))
+        needed = {query.id: first_success(query) for query in asked}
+        assert {answer.id: answer.samples_used for answer in answers} == needed
+        check_books(system, queue.run.id, asked, answers)
+
+
+def test_the_same_id_of_two_tenants_is_two_queries_of_two_accounts(system: System, queue: AdaQueue) -> None:
+    ours, theirs = (recorded("of both", tenant=tenant) for tenant in (None, "they: 7"))
+    answers = [receipt.result(timeout=60) for receipt in queue.enqueue_many([ours, theirs])]
+    assert [answer.id for answer in answers] == ["of both"] * 2
+    accounts = "SELECT tenant, allowed, granted - returned FROM accounts WHERE run_id = %s ORDER BY tenant"
+    needed = first_success(ours)
+    assert system.ask(accounts, queue.run.id) == [("default", 4, needed), ("they: 7", 4, needed)]
+
+
+def test_a_query_that_drew_nothing_by_its_deadline_expires_and_the_others_are_answered(
+    system: System, queue: AdaQueue
+) -> None:
+    sampler = system.find("sampler")
+    sampler.suspend()
+    try:
+        hasty, patient = queue.enqueue_many([recorded("hasty", deadline_seconds=1.0), recorded("patient")])
+        with pytest.raises(QueryExpiredError, match="'hasty': expired"):
+            hasty.result(timeout=60)
+    finally:
+        sampler.resume()
+    assert patient.result(timeout=60).samples_used == first_success(recorded("patient"))
+    eventually(
+        lambda: (
+            system.ask(
+                "SELECT granted - returned = "
+                "(SELECT count(*) FROM samples s JOIN queries q ON q.id = s.query_id "
+                "WHERE q.run_id = a.run_id) FROM accounts a WHERE run_id = %s",
+                queue.run.id,
+            )
+            == [(True,)]
+        ),
+        "what was not drawn is back in the account",
+    )
+
+
+def test_a_run_is_no_batch_if_it_was_opened_as_a_stream(system: System) -> None:
+    name = f"stream {uuid4()}"
+    with system.connect(run=name), pytest.raises(SettingsError, match="is_batch: True: the open run"):
+        system.connect(run=name, batch=True)
+
+
+def test_a_domain_without_a_probe_has_no_rule(queue: AdaQueue) -> None:
+    assert queue.rule("math") is None
 
 
 def test_a_run_is_continued_under_its_name_until_it_is_finished(system: System) -> None:

@@ -11,7 +11,8 @@ import pytest
 from tests.e2e.live import command, processes_of
 
 QUERIES = 40
-POLICIES = ("uniform", "window")
+POLICIES = ("uniform", "sequential")
+COMPARED = {*POLICIES, "uniform_early_stop", "window", "window_early_stop", "beta_window", "oracle"}
 DOMAINS = ("math", "code")
 
 
@@ -47,12 +48,16 @@ def test_every_query_is_answered_or_abstained(figures: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
-def test_uniform_and_window_spend_the_same_samples_and_carry_intervals(
+def test_uniform_spends_the_whole_total_sequential_no_more_and_both_carry_intervals(
     figures: dict[str, Any], domain: str
 ) -> None:
     policies = figures["domains"][domain]["policies"]
     assert set(policies) == set(POLICIES)
-    assert {row["samples"] for row in policies.values()} == {4 * QUERIES // 2}
+    assert policies["uniform"]["samples"] == 4 * QUERIES // 2
+    assert 0 < policies["sequential"]["samples"] <= 4 * QUERIES // 2
+    gain = figures["domains"][domain]["sequential_minus_uniform"]
+    assert gain["success"] == policies["sequential"]["success"] - policies["uniform"]["success"]
+    assert gain["low"] <= gain["success"] <= gain["high"]
     for row in policies.values():
         assert 0 <= row["low"] <= row["success"] <= row["high"] <= 1
 
@@ -62,7 +67,11 @@ def test_the_comparison_over_budgets_says_what_share_of_uniform_is_needed(
     figures: dict[str, Any], domain: str
 ) -> None:
     shares = figures["domains"][domain]["equal_reward_budget"]
-    assert set(shares) >= {"window"}
+    assert set(shares) == set(figures["domains"][domain]["success"]) == COMPARED
+    assert all(share <= 1 + 1e-9 for share in shares["uniform"].values())
+    for by_budget in figures["domains"][domain]["success"].values():
+        assert all(0 <= success <= 1 for success in by_budget.values())
+        assert list(by_budget.values()) == sorted(by_budget.values())
     for by_budget in shares.values():
         assert all(float(budget) > 0 for budget in by_budget)
         assert all(share is None or share > 0 for share in by_budget.values())
@@ -78,8 +87,12 @@ def test_the_ledger_agrees_with_itself_after_every_run(figures: dict[str, Any]) 
     for run in figures["ledger"].values():
         assert run["consistent"] is True
         assert run["queries"] == run["answers"] == QUERIES // 2
-        assert run["samples"] == run["budget"] == run["verdicts"] == run["account"]
-    answered = sum(figures["ledger"][f"{domain}: window"]["answered"] for domain in DOMAINS)
+        assert run["samples"] == run["verdicts"] == run["account"] <= run["budget"]
+    for name in ("uniform", "uniform with 32 draws"):
+        assert all(
+            figures["ledger"][f"{domain}: {name}"]["allocations"] == QUERIES // 2 for domain in DOMAINS
+        )
+    answered = sum(figures["ledger"][f"{domain}: sequential"]["answered"] for domain in DOMAINS)
     assert answered == figures["answered"]
 
 

@@ -180,7 +180,7 @@ def test_down_after_a_kill_ends_what_was_left_and_says_what(down: System) -> Non
 def test_work_in_flight_is_handed_back_at_sigterm_and_finished_by_the_next_system(down: System) -> None:
     down.up()
     asked = recorded_many("in flight", 150, samples=100)
-    with down.connect(run="in flight", average_budget=64) as queue:
+    with down.connect(run="in flight", average_budget=64, policy="uniform") as queue:
         queue.enqueue_many(asked)
     sampler = down.suspend_sampler(HOLDS_MANY_UNDRAWN_SAMPLES)
     down.process.send_signal(signal.SIGTERM)

@@ -61,7 +61,7 @@ def test_queries_of_both_domains_are_answered_with_budgets_of_a_trained_probe(sy
     with system.connect(average_budget=4) as queue:
         asked = ask(queue, 40, seed=1)
         answers = list(queue.as_completed(queue.enqueue_many(asked), timeout=PATIENCE_SECONDS))
-        probes = {query.id.split("-")[0]: query.probe.split("-")[0] for query in queue.drawn()}
+        probes = {query.id.split("-")[0]: query.prediction.probe.split("-")[0] for query in queue.drawn()}
     assert len(answers) == len(asked)
     assert sum(answer.verified for answer in answers) > len(asked) // 4
     assert probes == {"math": "math", "code": "code"}

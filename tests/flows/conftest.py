@@ -20,11 +20,11 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def build(database: Database, redis_client: redis.Redis) -> Callable[[str], Plant]:
-    """Builds plants, each with a run of its own, on the same servers."""
-    return lambda name: Plant.build(database, redis_client, name=name)
+def build(database: Database, redis_client: redis.Redis) -> Callable[..., Plant]:
+    """Builds plants, each with a run of its own, on the same servers, from the run's fields."""
+    return lambda name, **run: Plant.build(database, redis_client, name=name, **run)
 
 
 @pytest.fixture
-def plant(build: Callable[[str], Plant]) -> Plant:
+def plant(build: Callable[..., Plant]) -> Plant:
     return build("run")

@@ -14,19 +14,21 @@ import redis
 
 from adaqueue.adapters.inbox import CLAIM_AFTER_SECONDS, GROUP, STREAM, RedisInbox
 from adaqueue.adapters.ledger.database import Database
+from adaqueue.core.decisions import Prediction, Waiting
 from adaqueue.core.query import Message, Query
-from adaqueue.core.records import Prediction, Sample, Unit, Verdict, Waiting, not_verified
+from adaqueue.core.records import Sample, Unit, Verdict, not_verified
 from adaqueue.core.specs import FeatureSpec, Run, Sampling
 from adaqueue.errors import EngineError, UnavailableError
 from adaqueue.flows.answer import answer
 from adaqueue.flows.features import featurize
 from adaqueue.flows.ingest import ingest_once
 from adaqueue.flows.reap import reap_once
-from adaqueue.flows.schedule import schedule_once
+from adaqueue.flows.schedule import buy_once, schedule_once
 from tests.flows.crashes import Crash, Fuse, fused
 from tests.scene import PRIOR, SAMPLING, Scene
 
 POISON = "poison"
+WAVES = 4
 
 
 class Bell:
@@ -155,6 +157,7 @@ class Plant:
         self.bell.rung.clear()
         self.pass_time()
         self.windows = self.scene.windows(lease_seconds=10.0)
+        self.rounds = self.scene.rounds(self.windows.lease, waves=WAVES, idle_seconds=1.0)
         self.sampler = self.scene.sampler(most_failures=self.most_failures)
         self.reaper = self.scene.reaper(most_failures=self.most_failures)
 
@@ -171,8 +174,14 @@ class Plant:
         return ingest_once(inbox, ledger, bell)
 
     def schedule(self) -> int:
-        windows, believer, bell = self._under("schedule", self.windows, Believer(), self.bell)
-        return schedule_once(windows, believer, bell)
+        lease, windows, believer, bell = self._under(
+            "schedule", self.windows.lease, self.windows, Believer(), self.bell
+        )
+        return schedule_once(lease, windows, believer, bell, window_queries=100)
+
+    def buy(self) -> int:
+        lease, rounds, bell = self._under("buy", self.windows.lease, self.rounds, self.bell)
+        return buy_once(lease, rounds, bell, waves=WAVES)
 
     def reap(self) -> int:
         reaper, bell = self._under("reap", self.reaper, self.bell)
@@ -195,7 +204,7 @@ class Plant:
         """Lets all processes run, as new ones after each fault, until every query has its outcome."""
         for _ in range(300):
             try:
-                worked = self.ingest() or self.work() or self.schedule() or self.reap()
+                worked = self.ingest() or self.work() or self.schedule() or self.buy() or self.reap()
             except (Crash, UnavailableError):
                 self.restart()
                 continue
@@ -247,7 +256,8 @@ def check_books(plant: Plant) -> None:
     budgets = {
         row.query_id: row.budget
         for row in scene.rows(
-            "SELECT query_id, budget FROM allocations JOIN queries q ON q.id = query_id WHERE run_id = :run",
+            "SELECT query_id, sum(budget) AS budget FROM allocations JOIN queries q ON q.id = query_id "
+            "WHERE run_id = :run GROUP BY query_id",
             run=run.id,
         )
     }

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.core.policy import POLICIES
-from adaqueue.core.records import Prediction, Waiting, Window
+from adaqueue.core.decisions import Account, Prediction, Waiting, Window
+from adaqueue.core.policy import ONCE
 from adaqueue.core.specs import Run
 from adaqueue.errors import LeaseLostError, UnavailableError
 from adaqueue.flows.schedule import allocate_window, schedule_once
+from adaqueue.ports import Doorbell, Predictor
 from tests.flows.crashes import FAULTS
 from tests.flows.plant import Believer, Bell, Plant, cut_off_everywhere, submit
-from tests.scene import PRIOR, Scene, query
+from tests.scene import PRIOR, Scene, Windows, query
 
 B_MAX = 6
 RUN = Run(UUID(int=1), "r", "transformers", "m", "uniform", 2.0, B_MAX, False)
@@ -38,6 +39,10 @@ def scene(database: Database) -> Scene:
     return Scene(database)
 
 
+def scheduled(windows: Windows, predictor: Predictor, bell: Doorbell) -> int:
+    return schedule_once(windows.lease, windows, predictor, bell, window_queries=100)
+
+
 def budgets(scene: Scene) -> dict[str, int]:
     rows = scene.rows("SELECT external_id, budget FROM allocations JOIN queries q ON q.id = query_id")
     return {row.external_id: row.budget for row in rows}
@@ -48,7 +53,7 @@ def ready(scene: Scene) -> list[UUID]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(LIMITS, st.integers(0, 50), st.sampled_from(POLICIES), st.data())
+@given(LIMITS, st.integers(0, 50), st.sampled_from(ONCE), st.data())
 def test_budgets_spend_the_total_within_every_querys_limits_and_break_no_promise(
     limits: list[list[int]], total: int, policy: str, data: st.DataObject
 ) -> None:
@@ -57,7 +62,7 @@ def test_budgets_spend_the_total_within_every_querys_limits_and_break_no_promise
         for number, (low, high) in enumerate(limits)
     )
     chances = data.draw(st.lists(st.floats(0.01, 0.99), min_size=len(limits), max_size=len(limits)))
-    window = Window(uuid7(), replace(RUN, policy=policy), waiting, total)
+    window = Window(uuid7(), Account(replace(RUN, policy=policy), "t", 0.0, 0.0), waiting, total)
     granted = allocate_window(window, [Prediction(p, 1 - p, "p", "") for p in chances])
     assert [allocation.query_id for allocation in granted] == [query.id for query in waiting]
     assert all(low <= one.budget <= high for one, (low, high) in zip(granted, limits, strict=True))
@@ -71,7 +76,7 @@ def test_ties_do_not_always_go_to_the_same_queries() -> None:
     waiting = tuple(Waiting(uuid7(), f"q{number}", "math", 0, 6, None, None) for number in range(3))
     lucky = set()
     for _ in range(60):
-        granted = allocate_window(Window(uuid7(), RUN, waiting, 1), [PRIOR] * 3)
+        granted = allocate_window(Window(uuid7(), Account(RUN, "t", 0.0, 0.0), waiting, 1), [PRIOR] * 3)
         lucky |= {number for number, one in enumerate(granted) if one.budget}
     assert lucky == {0, 1, 2}
 
@@ -79,18 +84,18 @@ def test_ties_do_not_always_go_to_the_same_queries() -> None:
 def test_a_window_is_committed_and_then_told_to_the_sampler_of_its_engine(scene: Scene) -> None:
     scene.add(query("a"), query("b"), query("nothing", max_budget=0))
     bell = Bell()
-    assert schedule_once(scene.windows(), Believer(), bell) == 3
+    assert scheduled(scene.windows(), Believer(), bell) == 3
     assert budgets(scene) == {"a": 3, "b": 3, "nothing": 0}
     assert scene.outcomes() == {"a": None, "b": None, "nothing": "abstained"}
     (rung,) = bell.rung
     assert (rung[0], sorted(rung[1])) == ("transformers", sorted(ready(scene)))
-    assert schedule_once(scene.windows(), Believer(), bell) == 0
+    assert scheduled(scene.windows(), Believer(), bell) == 0
 
 
 def test_the_policy_acts_on_what_the_predictor_knows(database: Database) -> None:
     scene = Scene(database, policy="window")
     scene.add(query("0.98"), query("0.4"))
-    schedule_once(scene.windows(), Knower(), Bell())
+    scheduled(scene.windows(), Knower(), Bell())
     assert budgets(scene) == {"0.98": 1, "0.4": 3}
     assert scene.rows("SELECT probe, alpha FROM allocations ORDER BY alpha") == [
         ("knower", 0.4),
@@ -105,7 +110,7 @@ def test_a_promise_overdraws_the_account_and_the_windows_after_repay_it(scene: S
     spent = []
     for _ in range(4):
         before = sum(budgets(scene).values())
-        schedule_once(windows, Believer(), Bell())
+        scheduled(windows, Believer(), Bell())
         spent.append(sum(budgets(scene).values()) - before)
     assert spent == [9, 0, 3, 4]
     assert scene.account() == {"allowed": 16, "granted": 16, "returned": 0}
@@ -115,8 +120,8 @@ def test_a_promise_overdraws_the_account_and_the_windows_after_repay_it(scene: S
 
 def test_who_does_not_hold_the_lease_decides_nothing(scene: Scene) -> None:
     scene.add(query("a"))
-    scene.windows().acquire()
-    assert schedule_once(scene.windows(), Believer(), Bell()) == 0
+    scene.windows().lease.acquire()
+    assert scheduled(scene.windows(), Believer(), Bell()) == 0
     assert budgets(scene) == {}
 
 
@@ -126,12 +131,12 @@ def test_who_loses_the_lease_while_it_thinks_writes_nothing_and_rings_for_nobody
     class Slow(Believer):
         def predict(self, run: Run, queries: Sequence[Waiting]) -> list[Prediction]:
             scene.pass_time(61.0)
-            assert scene.windows().acquire() == 2
+            assert scene.windows().lease.acquire() == 2
             return super().predict(run, queries)
 
     bell = Bell()
     with pytest.raises(LeaseLostError):
-        schedule_once(scene.windows(), Slow(), bell)
+        scheduled(scene.windows(), Slow(), bell)
     assert budgets(scene) == {}
     assert bell.rung == []
 
@@ -148,7 +153,7 @@ class Deaf:
 
 def test_a_window_stands_even_where_nobody_hears_of_it(scene: Scene) -> None:
     scene.add(query("a"))
-    assert schedule_once(scene.windows(), Believer(), Deaf()) == 1
+    assert scheduled(scene.windows(), Believer(), Deaf()) == 1
     assert budgets(scene) == {"a": 2}
 
 

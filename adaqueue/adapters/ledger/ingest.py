@@ -32,6 +32,10 @@ class PostgresIngestLedger:
             sound, refused = _sift(arrivals, known)
             new = queries.insert_new(conn, [_row(a, known[a.run_id]) for a in sound]) if sound else set()
             refused += _conflicts(conn, [arrival for arrival in sound if arrival.id not in new])
+            deadlines = {
+                a.id: float(a.query.deadline_seconds) for a in sound if a.query.deadline_seconds is not None
+            }
+            queries.set_deadlines(conn, {key: value for key, value in deadlines.items() if key in new})
         waiting = [
             arrival.id for arrival in sound if arrival.id in new and known[arrival.run_id].has_features
         ]
@@ -75,6 +79,7 @@ def _row(arrival: Arrival, run: Run) -> dict[str, Any]:
     return {
         "id": arrival.id,
         "run_id": arrival.run_id,
+        "tenant": query.account,
         "external_id": query.id,
         "content": bytes.fromhex(query.content_hash()),
         "domain": query.domain,
@@ -98,7 +103,7 @@ def _conflicts(conn: Connection, arrivals: Sequence[Arrival]) -> list[Refusal]:
     for run_id, group in by_run.items():
         stored = queries.contents(conn, run_id, [str(arrival.query.id) for arrival in group])
         for arrival in group:
-            content = stored.get(str(arrival.query.id))
+            content = stored.get((arrival.query.account, str(arrival.query.id)))
             if content is None:
                 refused.append(_refuse(arrival, f"the internal key {arrival.id} belongs to another query"))
             elif content.hex() != arrival.query.content_hash():

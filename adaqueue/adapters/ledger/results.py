@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Row, bindparam, text
 
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.sql import accounts, runs
+from adaqueue.adapters.sql import runs
+from adaqueue.core.decisions import Prediction
 from adaqueue.core.records import Answer, Drawn, Result
 from adaqueue.core.specs import Run
 
@@ -40,7 +41,7 @@ COUNTS = text(
       (SELECT count(*) FROM samples JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS samples,
       (SELECT count(*) FROM verdicts JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS verdicts,
       (SELECT count(*) FROM answers JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS answers,
-      (SELECT granted - returned FROM accounts WHERE run_id = :run_id) AS account,
+      (SELECT coalesce(sum(granted - returned), 0) FROM accounts WHERE run_id = :run_id) AS account,
       (SELECT coalesce(sum(wasted_samples), 0) FROM attempts
          JOIN allocations al ON al.id = allocation_id JOIN queries q ON q.id = al.query_id
          WHERE run_id = :run_id) AS wasted_samples
@@ -49,13 +50,15 @@ COUNTS = text(
 
 DRAWN = text(
     """
-    SELECT q.external_id, al.alpha, al.beta, al.probe, al.budget,
-           array_remove(array_agg(v.reward ORDER BY v.number), NULL) AS rewards
+    SELECT q.external_id, min(al.alpha) AS alpha, min(al.beta) AS beta, min(al.probe) AS probe,
+           min(p.curve_a) AS a, min(p.curve_b) AS b, min(p.curve_c) AS c, sum(al.budget) AS budget,
+           ARRAY(SELECT v.reward FROM verdicts v WHERE v.query_id = q.id AND v.reward IS NOT NULL
+                 ORDER BY v.number) AS rewards
     FROM queries q
     JOIN allocations al ON al.query_id = q.id
-    LEFT JOIN verdicts v ON v.query_id = q.id
+    LEFT JOIN predictions p ON p.query_id = q.id
     WHERE q.run_id = :run_id
-    GROUP BY q.id, al.id
+    GROUP BY q.id
     ORDER BY q.external_id
     """
 )
@@ -72,11 +75,14 @@ class PostgresResults:
         self._database = database
 
     def open_run(self, run: Run) -> Run:
-        """Returns the open run of that name, created with its account if there is none."""
+        """Returns the open run of that name, created if there is none."""
         with self._database.begin() as conn:
-            opened = runs.open_or_create(conn, run)
-            accounts.open_for(conn, opened.id)
-        return opened
+            return runs.open_or_create(conn, run)
+
+    def seal_run(self, run_id: UUID) -> None:
+        """Notes that a batch gets no more queries."""
+        with self._database.begin() as conn:
+            runs.seal(conn, run_id)
 
     def close_run(self, run_id: UUID) -> None:
         """Closes a run, so that its name is free again."""
@@ -98,11 +104,13 @@ class PostgresResults:
     def drawn(self, run_id: UUID) -> Sequence[Drawn]:
         """Returns every allocated query of a run with its rewards, by the user's id."""
         with self._database.begin() as conn:
-            rows = conn.execute(DRAWN, {"run_id": run_id})
-            return [
-                Drawn(row.external_id, row.alpha, row.beta, row.probe, row.budget, tuple(row.rewards))
-                for row in rows
-            ]
+            return [_drawn(row) for row in conn.execute(DRAWN, {"run_id": run_id})]
+
+
+def _drawn(row: Row[Any]) -> Drawn:
+    curve = None if row.a is None else (row.a, row.b, row.c)
+    believed = Prediction(row.alpha, row.beta, row.probe, "", curve)
+    return Drawn(row.external_id, believed, int(row.budget), tuple(row.rewards))
 
 
 def _result(row: Row[Any]) -> Result:

@@ -12,10 +12,12 @@ from sqlalchemy import Connection, Row
 
 from adaqueue.adapters.ledger.burial import bury, bury_or_retry
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.sql import allocations, answers, attempts, queries, samples, verdicts
+from adaqueue.adapters.ledger.limits import least_samples, most_samples
+from adaqueue.adapters.sql import accounts, allocations, answers, attempts, queries, runs, samples, verdicts
 from adaqueue.core.query import Query
 from adaqueue.core.records import Claim, Closing, Sample, Verdict
-from adaqueue.core.specs import Sampling
+from adaqueue.core.sequential import HAZARDS
+from adaqueue.core.specs import Run, Sampling
 
 
 class PostgresSamplingLedger:
@@ -73,12 +75,19 @@ class PostgresSamplingLedger:
                 return
             mine = {closing.claim.query_id for closing in kept}
             verdicts.store(conn, [verdict for verdict in settled if verdict.query_id in mine])
-            answers.insert_new(conn, [_answer(closing) for closing in kept])
-            outcomes = {closing.claim.query_id: closing.answer.outcome for closing in kept}
-            queries.close(conn, outcomes)
+            answers.store(conn, [_answer(closing) for closing in kept])
+            queries.close(conn, {c.claim.query_id: c.answer.outcome for c in kept if c.ends})
+            queries.reopen(conn, {c.claim.query_id: c.claim.numbers.stop for c in kept if not c.ends})
+            self._return_undrawn(conn, kept)
             tries = {closing.claim.allocation_id: closing.claim.attempt for closing in kept}
             allocations.finish(conn, list(tries))
             attempts.end(conn, tries, "finished")
+
+    def _return_undrawn(self, conn: Connection, kept: Sequence[Closing]) -> None:
+        """Gives back what an answer did not need: a success may come before all that was granted is drawn."""
+        unused = {c.claim.query_id: c.claim.budget - c.drawn for c in kept if c.drawn < c.claim.budget}
+        for row in queries.identities(conn, list(unused)):
+            accounts.give_back(conn, row.run_id, row.tenant, unused[row.id])
 
     def fail(self, claims: Sequence[Claim], reason: str, settled: Sequence[Verdict]) -> None:
         """Gives claims up after a fault, see `SamplingLedger`."""
@@ -134,17 +143,28 @@ def _load(conn: Connection, rows: Sequence[Row[Any]]) -> list[Claim]:
     loaded = queries.load(conn, ids)
     drawn = samples.of_queries(conn, ids)
     settled = verdicts.of_queries(conn, ids)
+    bounds = {row.id: row for row in queries.bounds(conn, ids)}
+    run_of = runs.by_id(conn, {row.run_id for row in bounds.values()})
     unreadable = [row for row in rows if row.query_id not in loaded]
     if unreadable:
         bury(conn, unreadable, "it cannot be read back from the ledger")
     return [
-        _claim(row, loaded[row.query_id], drawn[row.query_id], settled[row.query_id])
+        _claim(
+            row,
+            loaded[row.query_id],
+            drawn[row.query_id],
+            settled[row.query_id],
+            run=run_of[bounds[row.query_id].run_id],
+            bound=bounds[row.query_id],
+        )
         for row in rows
         if row.query_id in loaded
     ]
 
 
-def _claim(row: Row[Any], query: Query, drawn: list[Sample], settled: list[Verdict]) -> Claim:
+def _claim(
+    row: Row[Any], query: Query, drawn: list[Sample], settled: list[Verdict], *, run: Run, bound: Row[Any]
+) -> Claim:
     return Claim(
         allocation_id=row.id,
         attempt=row.attempt,
@@ -154,6 +174,9 @@ def _claim(row: Row[Any], query: Query, drawn: list[Sample], settled: list[Verdi
         first_sample=row.first_sample,
         samples=tuple(_with_reward(sample, query) for sample in drawn),
         verdicts=tuple(settled),
+        stops=run.policy in HAZARDS,
+        min_budget=least_samples(run, bound),
+        max_budget=most_samples(run, bound),
     )
 
 

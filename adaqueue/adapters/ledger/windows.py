@@ -1,22 +1,22 @@
-"""The scheduler's side of the ledger."""
+"""The scheduler's side of the ledger where queries come in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.sql import accounts, allocations, answers, features, leases, queries, runs
-from adaqueue.core.records import ABSTENTION, Allocation, Waiting, Window
+from adaqueue.adapters.ledger.lease import PostgresLease
+from adaqueue.adapters.ledger.limits import least_samples, most_samples
+from adaqueue.adapters.ledger.population import population_of
+from adaqueue.adapters.sql import accounts, allocations, answers, features, predictions, queries, runs
+from adaqueue.core.decisions import Allocation, Entering, Waiting, Window
 from adaqueue.core.specs import Run
 from adaqueue.errors import LeaseLostError
-
-LEASE = "windows"
 
 
 class PostgresWindowLedger:
@@ -24,61 +24,61 @@ class PostgresWindowLedger:
 
     Args:
         database: the ledger's Postgres.
-        holder: this scheduler, as it is known in `workers`.
+        lease: fences what is committed.
         window_queries: a window closes with so many queries,
         window_seconds: or when its oldest query has waited so long.
-        lease_seconds: how long a silent scheduler keeps others out.
     """
 
     def __init__(
-        self,
-        database: Database,
-        holder: UUID,
-        *,
-        window_queries: int,
-        window_seconds: float,
-        lease_seconds: float = 10.0,
+        self, database: Database, lease: PostgresLease, *, window_queries: int, window_seconds: float
     ) -> None:
         self._database = database
-        self._holder = holder
+        self._lease = lease
         self._window_queries = window_queries
         self._window_seconds = window_seconds
-        self._lease_seconds = lease_seconds
-
-    def acquire(self) -> int | None:
-        """Takes or extends the lease, see `WindowLedger`."""
-        with self._database.begin() as conn:
-            return leases.acquire(conn, LEASE, self._holder, self._lease_seconds)
-
-    def release(self) -> None:
-        """Lets another scheduler take over at once."""
-        with self._database.begin() as conn:
-            leases.release(conn, LEASE, self._holder)
 
     def next_window(self) -> Window | None:
         """Returns the window that is due, see `WindowLedger`."""
         with self._database.begin() as conn:
-            run_id = queries.due_run(conn, self._window_queries, self._window_seconds)
-            if run_id is None:
+            due = queries.due_account(conn, self._window_queries, self._window_seconds)
+            if due is None:
                 return None
+            run_id, tenant = due
             run = runs.by_id(conn, [run_id])[run_id]
-            rows = queries.waiting(conn, run_id, self._window_queries)
+            rows = queries.waiting(conn, run_id, tenant, self._window_queries)
             vectors = features.latest(conn, [row.id for row in rows])
-            total = accounts.balance(conn, run_id, _allowance(run, len(rows)))
+            account = accounts.load(conn, run, tenant, self._window_queries)
+            has_chat = any(row.domain == "chat" for row in rows)
+            population = population_of(conn, run_id, tenant)[0] if has_chat else None
         waiting = tuple(_waiting(row, vectors.get(row.id), run) for row in rows)
-        return Window(uuid7(), run, waiting, max(total, 0))
+        total = int(Decimal(str(account.balance)) + _allowance(run, len(rows)))
+        return Window(uuid7(), account, waiting, max(total, 0), population)
 
     def commit(self, epoch: int, window: Window, granted: Sequence[Allocation]) -> None:
         """Commits a window's decision, see `WindowLedger`."""
         with self._database.begin() as conn:
-            if not leases.holds(conn, LEASE, self._holder, epoch):
-                raise LeaseLostError(f"the lease on windows is no longer held at epoch {epoch}")
-            if queries.to_sampling(conn, [a.query_id for a in granted]) != len(window.queries):
+            self._lease.require(conn, epoch)
+            if queries.to_sampling(conn, [a.query_id for a in granted], "window") != len(window.queries):
                 raise LeaseLostError("a query of the window is no longer waiting")
-            allocations.insert_all(conn, [_row(window, allocation) for allocation in granted])
-            _abstain(conn, [a.query_id for a in granted if a.budget == 0])
-            spent = sum(allocation.budget for allocation in granted)
-            accounts.grant(conn, window.run.id, _allowance(window.run, len(window.queries)), spent)
+            allocations.insert_decided(conn, window.id, window.run, granted)
+            answers.abstain(conn, [a.query_id for a in granted if a.budget == 0])
+            queries.close(conn, {a.query_id: "abstained" for a in granted if a.budget == 0})
+            accounts.enter(conn, window.account, _allowance(window.run, len(window.queries)))
+            accounts.grant(conn, window.account, sum(allocation.budget for allocation in granted))
+
+    def enter(
+        self, epoch: int, window: Window, entering: Sequence[Entering], prices: tuple[float, float] | None
+    ) -> None:
+        """Opens queries for sequential buying, see `WindowLedger`."""
+        with self._database.begin() as conn:
+            self._lease.require(conn, epoch)
+            indices = {query.query_id: query.index for query in entering}
+            if queries.to_open(conn, indices, "window") != len(window.queries):
+                raise LeaseLostError("a query of the window is no longer waiting")
+            predictions.insert_all(conn, entering)
+            accounts.enter(conn, window.account, _allowance(window.run, len(window.queries)))
+            if prices is not None:
+                accounts.set_prices(conn, window.account, prices)
 
 
 def _allowance(run: Run, queries_in_window: int) -> Decimal:
@@ -87,43 +87,12 @@ def _allowance(run: Run, queries_in_window: int) -> Decimal:
 
 
 def _waiting(row: Row[Any], vector: Row[Any] | None, run: Run) -> Waiting:
-    limits = [run.b_max, row.max_budget, row.recorded_samples if run.engine == "replay" else None]
-    most = min(limit for limit in limits if limit is not None)
     return Waiting(
         id=row.id,
         external_id=row.external_id,
         domain=row.domain,
-        min_budget=min(row.min_budget, most),
-        max_budget=most,
+        min_budget=least_samples(run, row),
+        max_budget=most_samples(run, row),
         fingerprint=vector.fingerprint if vector else None,
         features=vector.vector if vector else None,
     )
-
-
-def _row(window: Window, allocation: Allocation) -> dict[str, Any]:
-    prediction = allocation.prediction
-    return {
-        "id": allocation.id,
-        "query_id": allocation.query_id,
-        "window_id": window.id,
-        "round": 0,
-        "decoder": window.run.decoder,
-        "engine": window.run.engine,
-        "budget": allocation.budget,
-        "first_sample": allocation.first_sample,
-        "alpha": prediction.alpha,
-        "beta": prediction.beta,
-        "price": allocation.price,
-        "policy": window.run.policy,
-        "probe": prediction.probe,
-        "propensity": allocation.propensity,
-        "reason": prediction.reason,
-        "state": "ready" if allocation.budget else "done",
-    }
-
-
-def _abstain(conn: Connection, ids: Sequence[UUID]) -> None:
-    """Answers queries that were granted nothing."""
-    row = {"text": ABSTENTION, "reward": None, "verified": False, "budget": 0, "samples_used": 0}
-    answers.insert_new(conn, [{"query_id": i, "sample_number": None, "abstained": True, **row} for i in ids])
-    queries.close(conn, dict.fromkeys(ids, "abstained"))

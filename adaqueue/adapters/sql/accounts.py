@@ -1,41 +1,107 @@
-"""SQL of the table `accounts`: what each run may spend, has granted, and got back."""
+"""SQL of the table `accounts`: what each tenant may spend in a run, has been granted, and got back."""
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
-from adaqueue.adapters.sql.runs import DEFAULT_TENANT
-from adaqueue.adapters.tables import AccountRow
+from adaqueue.adapters.sql.clock import ago
+from adaqueue.adapters.tables import AccountRow, QueryRow, RunRow
+from adaqueue.core.decisions import Account
+from adaqueue.core.specs import Run
+
+# the account that was served longest ago among those that have open queries
+NEXT_OPEN = text(
+    """
+    SELECT a.run_id, a.tenant FROM accounts a
+    WHERE EXISTS (SELECT FROM queries q
+                  WHERE q.run_id = a.run_id AND q.tenant = a.tenant AND q.state = 'open')
+    ORDER BY a.served_at LIMIT 1
+    """
+)
 
 
-def open_for(conn: Connection, run_id: UUID) -> None:
-    """Creates the run's account, empty, unless it exists."""
-    conn.execute(insert(AccountRow).on_conflict_do_nothing(), {"run_id": run_id, "tenant": DEFAULT_TENANT})
+def load(conn: Connection, run: Run, tenant: str, window_queries: int) -> Account:
+    """Returns the account as it stands; an empty one if the tenant has none yet."""
+    row = conn.execute(select(AccountRow.__table__).where(*_is(run.id, tenant))).one_or_none()
+    allowance = run.average_budget * window_queries
+    if row is None:
+        return Account(run, tenant, 0.0, allowance)
+    balance = float(row.allowed - row.granted + row.returned)
+    return Account(run, tenant, balance, allowance, row.base_price, row.price)
 
 
-def balance(conn: Connection, run_id: UUID, allowance: Decimal) -> int:
-    """Returns the whole samples that may be granted once `allowance` is added; below 0 after an overdraft."""
-    row = conn.execute(select(AccountRow.__table__).where(AccountRow.run_id == run_id)).one()
-    left: Decimal = row.allowed + allowance - row.granted + row.returned
-    return math.floor(left)
+def allowed(conn: Connection, account: Account) -> float:
+    """Returns all that the account was ever allowed."""
+    found = select(AccountRow.allowed).where(*_is(account.run.id, account.tenant))
+    return float(conn.execute(found).scalar_one())
 
 
-def grant(conn: Connection, run_id: UUID, allowance: Decimal, granted: int) -> None:
-    """Adds a window's allowance and what the window was granted."""
+def next_open(conn: Connection) -> tuple[UUID, str] | None:
+    """Returns (run, tenant) of the account with open queries that was served longest ago."""
+    row = conn.execute(NEXT_OPEN).one_or_none()
+    return None if row is None else (row.run_id, row.tenant)
+
+
+def served(conn: Connection, account: Account) -> None:
+    """Notes that it was the account's turn."""
+    _update(conn, account, served_at=func.clock_timestamp())
+
+
+def is_complete(conn: Connection, account: Account, idle_seconds: float) -> bool:
+    """Whether a batch gets no more queries: sealed, or none came for so long, and none is on its way."""
+    if not account.run.is_batch:
+        return False
+    coming = select(QueryRow.id).where(
+        QueryRow.run_id == account.run.id,
+        QueryRow.tenant == account.tenant,
+        QueryRow.state.in_(("features", "window")),
+    )
+    settled = RunRow.sealed_at.is_not(None) | (AccountRow.entered_at <= ago(idle_seconds))
+    statement = (
+        select(AccountRow.run_id)
+        .join(RunRow, RunRow.id == AccountRow.run_id)
+        .where(*_is(account.run.id, account.tenant), settled, ~coming.exists())
+    )
+    return conn.execute(statement).first() is not None
+
+
+def enter(conn: Connection, account: Account, allowance: Decimal) -> None:
+    """Adds a window's allowance, and creates the account with its first."""
+    row = {"run_id": account.run.id, "tenant": account.tenant, "allowed": allowance}
+    statement = insert(AccountRow).values(**row)
     conn.execute(
-        update(AccountRow)
-        .where(AccountRow.run_id == run_id)
-        .values(allowed=AccountRow.allowed + allowance, granted=AccountRow.granted + granted)
+        statement.on_conflict_do_update(
+            index_elements=["run_id", "tenant"],
+            set_={"allowed": AccountRow.allowed + allowance, "entered_at": func.now()},
+        )
     )
 
 
-def give_back(conn: Connection, run_id: UUID, samples: int) -> None:
+def grant(conn: Connection, account: Account, granted: int) -> None:
+    """Notes what was granted."""
+    _update(conn, account, granted=AccountRow.granted + granted)
+
+
+def set_prices(conn: Connection, account: Account, prices: tuple[float, float]) -> None:
+    """Sets (base, price) of a stream."""
+    _update(conn, account, base_price=prices[0], price=prices[1])
+
+
+def give_back(conn: Connection, run_id: UUID, tenant: str, samples: int) -> None:
     """Returns samples that were granted and will not be drawn."""
     conn.execute(
-        update(AccountRow).where(AccountRow.run_id == run_id).values(returned=AccountRow.returned + samples)
+        update(AccountRow).where(*_is(run_id, tenant)).values(returned=AccountRow.returned + samples)
     )
+
+
+def _update(conn: Connection, account: Account, **values: Any) -> None:
+    conn.execute(update(AccountRow).where(*_is(account.run.id, account.tenant)).values(**values))
+
+
+def _is(run_id: UUID, tenant: str) -> tuple[ColumnElement[bool], ...]:
+    return (and_(AccountRow.run_id == run_id, AccountRow.tenant == tenant),)

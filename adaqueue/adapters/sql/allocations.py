@@ -6,19 +6,84 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, case, func, literal, select, update
+from sqlalchemy import Connection, Row, case, func, literal, select, text, update
 
 from adaqueue.adapters.sql.bulk import among, insert_rows, pairs
 from adaqueue.adapters.sql.clock import ago
-from adaqueue.adapters.tables import AllocationRow, WorkerRow
+from adaqueue.adapters.tables import WorkerRow
+from adaqueue.adapters.work_tables import AllocationRow
+from adaqueue.core.decisions import Allocation
+from adaqueue.core.specs import Run
 
 TABLE = AllocationRow.__table__
 HELD = (TABLE.c.id, TABLE.c.attempt, TABLE.c.query_id, TABLE.c.failures, TABLE.c.worker_id, TABLE.c.budget)
 
 
-def insert_all(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    """Inserts new allocations."""
-    conn.execute(insert_rows(AllocationRow, rows))
+IN_FLIGHT = text(
+    """
+    SELECT coalesce(sum(a.budget), 0) FROM allocations a JOIN queries q ON q.id = a.query_id
+    WHERE a.state IN ('ready', 'running') AND q.run_id = :run_id AND q.tenant = :tenant
+    """
+)
+IN_FLIGHT_OF_ENGINE = text(
+    "SELECT coalesce(sum(budget), 0) FROM allocations "
+    "WHERE state IN ('ready', 'running') AND engine = :engine"
+)
+
+
+def insert_decided(conn: Connection, window_id: UUID, run: Run, granted: Sequence[Allocation]) -> None:
+    """Inserts the allocations of one window or round."""
+    if granted:
+        conn.execute(insert_rows(AllocationRow, [_row(window_id, run, one) for one in granted]))
+
+
+def _row(window_id: UUID, run: Run, allocation: Allocation) -> dict[str, Any]:
+    said = allocation.prediction
+    return {
+        "id": allocation.id,
+        "query_id": allocation.query_id,
+        "window_id": window_id,
+        "decoder": run.decoder,
+        "engine": run.engine,
+        "budget": allocation.budget,
+        "first_sample": allocation.first_sample,
+        "alpha": said.alpha,
+        "beta": said.beta,
+        "index": allocation.index,
+        "price": allocation.price,
+        "policy": run.policy,
+        "probe": said.probe,
+        "propensity": allocation.propensity,
+        "reason": allocation.reason or said.reason,
+        "state": "ready" if allocation.budget else "done",
+    }
+
+
+def in_flight(conn: Connection, run_id: UUID, tenant: str) -> int:
+    """Returns the samples granted to an account that are not yet verified."""
+    return int(conn.execute(IN_FLIGHT, {"run_id": run_id, "tenant": tenant}).scalar_one())
+
+
+def in_flight_of_engine(conn: Connection, engine: str) -> int:
+    """Returns the samples granted to an engine's queries that are not yet verified."""
+    return int(conn.execute(IN_FLIGHT_OF_ENGINE, {"engine": engine}).scalar_one())
+
+
+def take_back(conn: Connection, query_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """Ends those of the queries' allocations that nobody has claimed; returns their samples, by query."""
+    unclaimed = (
+        select(TABLE.c.id)
+        .where(among(TABLE.c.query_id, query_ids), TABLE.c.state == "ready")
+        .order_by(TABLE.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    statement = (
+        update(AllocationRow)
+        .where(AllocationRow.id.in_(unclaimed))
+        .values(state="dead")
+        .returning(AllocationRow.query_id, AllocationRow.budget)
+    )
+    return {row.query_id: row.budget for row in conn.execute(statement)}
 
 
 def claim(conn: Connection, ids: Sequence[UUID], worker_id: UUID) -> list[Row[Any]]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, case, func, update
 
 from adaqueue.adapters.sql.bulk import insert_rows, pairs
-from adaqueue.adapters.tables import AttemptRow
+from adaqueue.adapters.work_tables import AttemptRow
 
 
 def begin(conn: Connection, rows: Sequence[dict[str, Any]]) -> None:

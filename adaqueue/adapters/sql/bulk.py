@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, bindparam, func, select, tuple_
+from sqlalchemy import ColumnElement, Subquery, bindparam, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -38,10 +38,13 @@ def among(column: Column, values: Iterable[Any]) -> ColumnElement[bool]:
 
 def pairs(first: Column, second: Column, values: Mapping[Any, Any]) -> ColumnElement[bool]:
     """Returns the condition that two columns have one of the pairs."""
-    found = select(
-        func.unnest(_array(first, list(values))), func.unnest(_array(second, list(values.values())))
-    )
-    return tuple_(first, second).in_(found)
+    return tuple_(first, second).in_(select(values_of(first, second, values)))
+
+
+def values_of(first: Column, second: Column, values: Mapping[Any, Any]) -> Subquery:
+    """Returns pairs as a table of two columns, `first` and `second`, typed as the columns given."""
+    keys, others = _array(first, list(values)), _array(second, list(values.values()))
+    return select(func.unnest(keys).label("first"), func.unnest(others).label("second")).subquery()
 
 
 def _array(column: Column, values: list[Any]) -> ColumnElement[Any]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select, update
 
-from adaqueue.adapters.sql.bulk import among, insert_rows
+from adaqueue.adapters.sql.bulk import among, insert_rows, values_of
 from adaqueue.adapters.sql.clock import ago
 from adaqueue.adapters.tables import QueryRow
 from adaqueue.core.query import Query
@@ -19,6 +19,16 @@ from adaqueue.errors import BadQueryError
 log = logging.getLogger(__name__)
 
 TABLE = QueryRow.__table__
+DECIDED = (
+    TABLE.c.id,
+    TABLE.c.external_id,
+    TABLE.c.domain,
+    TABLE.c.min_budget,
+    TABLE.c.max_budget,
+    TABLE.c.recorded_samples,
+    TABLE.c.drawn,
+    TABLE.c.next_index,
+)
 
 
 def insert_new(conn: Connection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
@@ -27,12 +37,22 @@ def insert_new(conn: Connection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
     return set(conn.execute(statement).scalars())
 
 
-def contents(conn: Connection, run_id: UUID, external_ids: Sequence[str]) -> dict[str, bytes]:
-    """Returns the content digest of each id that the run already has."""
-    statement = select(QueryRow.external_id, QueryRow.content).where(
+def set_deadlines(conn: Connection, seconds: Mapping[UUID, float]) -> None:
+    """Sets deadlines, so many seconds from now on the database's clock."""
+    if seconds:
+        given = values_of(QueryRow.id, QueryRow.next_index, seconds)
+        ahead = func.make_interval(0, 0, 0, 0, 0, 0, given.c.second)
+        conn.execute(
+            update(QueryRow).where(QueryRow.id == given.c.first).values(deadline_at=func.now() + ahead)
+        )
+
+
+def contents(conn: Connection, run_id: UUID, external_ids: Sequence[str]) -> dict[tuple[str, str], bytes]:
+    """Returns the content digest of each (tenant, id) that the run already has, of the ids given."""
+    statement = select(QueryRow.tenant, QueryRow.external_id, QueryRow.content).where(
         QueryRow.run_id == run_id, among(QueryRow.external_id, external_ids)
     )
-    return {row.external_id: row.content for row in conn.execute(statement)}
+    return {(row.tenant, row.external_id): row.content for row in conn.execute(statement)}
 
 
 def contents_by_key(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, bytes]:
@@ -95,46 +115,103 @@ def waiting_for_features(conn: Connection, seconds: float, most: int = 1_000) ->
     return list(conn.execute(statement).scalars())
 
 
-def due_run(conn: Connection, window_queries: int, window_seconds: float) -> UUID | None:
-    """Returns the run whose window is due and whose oldest query waits longest; None if none is."""
+def due_account(conn: Connection, window_queries: int, window_seconds: float) -> tuple[UUID, str] | None:
+    """Returns (run, tenant) whose window is due and whose oldest query waits longest; None if none is."""
     late = func.min(QueryRow.since) <= ago(window_seconds)
     statement = (
-        select(QueryRow.run_id)
+        select(QueryRow.run_id, QueryRow.tenant)
         .where(QueryRow.state == "window")
-        .group_by(QueryRow.run_id)
+        .group_by(QueryRow.run_id, QueryRow.tenant)
         .having((func.count() >= window_queries) | late)
         .order_by(func.min(QueryRow.since))
         .limit(1)
     )
-    return conn.execute(statement).scalar()
+    row = conn.execute(statement).one_or_none()
+    return None if row is None else (row.run_id, row.tenant)
 
 
-def waiting(conn: Connection, run_id: UUID, most: int) -> list[Row[Any]]:
-    """Returns the run's queries that wait for a window, oldest first."""
+def waiting(conn: Connection, run_id: UUID, tenant: str, most: int) -> list[Row[Any]]:
+    """Returns the account's queries that wait for a window, oldest first."""
     statement = (
-        select(
-            QueryRow.id,
-            QueryRow.external_id,
-            QueryRow.domain,
-            QueryRow.min_budget,
-            QueryRow.max_budget,
-            QueryRow.recorded_samples,
-        )
-        .where(QueryRow.run_id == run_id, QueryRow.state == "window")
+        select(*DECIDED)
+        .where(QueryRow.run_id == run_id, QueryRow.tenant == tenant, QueryRow.state == "window")
         .order_by(QueryRow.created_at, QueryRow.id)
         .limit(most)
     )
     return list(conn.execute(statement))
 
 
-def to_sampling(conn: Connection, ids: Sequence[UUID]) -> int:
-    """Moves queries from their window to sampling; returns how many still waited."""
+def to_price(conn: Connection, run_id: UUID, tenant: str, most: int) -> list[Row[Any]]:
+    """Returns the account's open queries whose next index is still to be computed."""
+    return list(conn.execute(_open(run_id, tenant).where(QueryRow.next_index.is_(None)).limit(most)))
+
+
+def largest_index(conn: Connection, run_id: UUID, tenant: str, most: int) -> list[Row[Any]]:
+    """Returns the account's open queries of largest index, those without one left out."""
+    ranked = _open(run_id, tenant).where(QueryRow.next_index.is_not(None))
+    order = QueryRow.next_index.desc().nulls_first()
+    return list(conn.execute(ranked.order_by(order).limit(most)))
+
+
+def _open(run_id: UUID, tenant: str) -> Select[Any]:
+    return select(*DECIDED).where(
+        QueryRow.run_id == run_id, QueryRow.tenant == tenant, QueryRow.state == "open"
+    )
+
+
+def to_sampling(conn: Connection, ids: Sequence[UUID], state: str) -> int:
+    """Moves queries from a state to sampling; returns how many were in it."""
     statement = (
         update(QueryRow)
-        .where(among(QueryRow.id, ids), QueryRow.state == "window")
+        .where(among(QueryRow.id, ids), QueryRow.state == state)
         .values(state="sampling", since=func.now())
     )
     return conn.execute(statement).rowcount
+
+
+def to_open(conn: Connection, indices: Mapping[UUID, float], state: str) -> int:
+    """Opens queries that are in a state, each with its index; returns how many were in it."""
+    given = values_of(QueryRow.id, QueryRow.next_index, indices)
+    statement = (
+        update(QueryRow)
+        .where(QueryRow.id == given.c.first, QueryRow.state == state)
+        .values(state="open", since=func.now(), next_index=given.c.second)
+    )
+    return conn.execute(statement).rowcount
+
+
+def set_index(conn: Connection, indices: Mapping[UUID, float]) -> None:
+    """Sets the index of open queries."""
+    if indices:
+        to_open(conn, indices, "open")
+
+
+def reopen(conn: Connection, drawn: Mapping[UUID, int]) -> None:
+    """Opens queries again after so many samples; their index is still to be computed."""
+    given = values_of(QueryRow.id, QueryRow.drawn, drawn)
+    conn.execute(
+        update(QueryRow)
+        .where(QueryRow.id == given.c.first, QueryRow.state == "sampling")
+        .values(state="open", since=func.now(), drawn=given.c.second, next_index=None)
+    )
+
+
+def past_deadline(conn: Connection, most: int) -> list[UUID]:
+    """Locks and returns queries that have not ended at their deadline."""
+    statement = (
+        select(QueryRow.id)
+        .where(QueryRow.deadline_at <= func.now(), QueryRow.state != "closed")
+        .order_by(QueryRow.deadline_at)
+        .limit(most)
+        .with_for_update(skip_locked=True)
+    )
+    return list(conn.execute(statement).scalars())
+
+
+def being_sampled(conn: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Returns those of the queries that have an allocation."""
+    statement = select(QueryRow.id).where(among(QueryRow.id, ids), QueryRow.state == "sampling")
+    return set(conn.execute(statement).scalars())
 
 
 def close(conn: Connection, outcomes: dict[UUID, str]) -> None:
@@ -160,9 +237,14 @@ def load(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Query]:
 
 
 def identities(conn: Connection, ids: Sequence[UUID]) -> list[Row[Any]]:
-    """Returns (id, run_id, external_id, content) of queries."""
-    columns = (TABLE.c.id, TABLE.c.run_id, TABLE.c.external_id, TABLE.c.content)
+    """Returns (id, run_id, tenant, external_id, content) of queries."""
+    columns = (TABLE.c.id, TABLE.c.run_id, TABLE.c.tenant, TABLE.c.external_id, TABLE.c.content)
     return list(conn.execute(select(*columns).where(among(QueryRow.id, ids))))
+
+
+def bounds(conn: Connection, ids: Sequence[UUID]) -> list[Row[Any]]:
+    """Returns queries' run_id beside what `waiting` returns."""
+    return list(conn.execute(select(TABLE.c.run_id, *DECIDED).where(among(QueryRow.id, ids))))
 
 
 def _query(row: Row[Any]) -> Query:
@@ -174,5 +256,6 @@ def _query(row: Row[Any]) -> Query:
         min_budget=row.min_budget,
         max_budget=row.max_budget,
         metadata=row.metadata,
+        tenant=row.tenant,
         recording=Recording.from_json(row.recording) if row.recording else None,
     )

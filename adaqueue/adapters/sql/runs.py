@@ -11,10 +11,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from adaqueue.adapters.sql.bulk import among
 from adaqueue.adapters.tables import RunRow
+from adaqueue.core.query import DEFAULT_TENANT
 from adaqueue.core.specs import Run
 
 TABLE = RunRow.__table__
-DEFAULT_TENANT = "default"
 
 
 def open_or_create(conn: Connection, run: Run) -> Run:
@@ -29,6 +29,7 @@ def open_or_create(conn: Connection, run: Run) -> Run:
         "average_budget": Decimal(str(run.average_budget)),
         "b_max": run.b_max,
         "has_features": run.has_features,
+        "is_batch": run.is_batch,
     }
     conn.execute(insert(RunRow).on_conflict_do_nothing(), row)
     found = select(TABLE).where(
@@ -41,6 +42,11 @@ def by_id(conn: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
     """Returns those of the runs that exist."""
     rows = conn.execute(select(TABLE).where(among(RunRow.id, run_ids))).mappings()
     return {row["id"]: _run(row) for row in rows}
+
+
+def seal(conn: Connection, run_id: UUID) -> None:
+    """Notes that a batch gets no more queries."""
+    conn.execute(update(RunRow).where(RunRow.id == run_id).values(sealed_at=func.now()))
 
 
 def close(conn: Connection, run_id: UUID) -> None:
@@ -58,4 +64,5 @@ def _run(row: RowMapping) -> Run:
         average_budget=float(row["average_budget"]),
         b_max=row["b_max"],
         has_features=row["has_features"],
+        is_batch=row["is_batch"],
     )

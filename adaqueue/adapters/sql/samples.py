@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from adaqueue.adapters.sql.bulk import among, insert_rows
-from adaqueue.adapters.tables import SampleRow
+from adaqueue.adapters.work_tables import SampleRow
 from adaqueue.core.records import Sample
 
 

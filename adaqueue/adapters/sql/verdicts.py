@@ -7,15 +7,28 @@ from collections.abc import Sequence
 from dataclasses import fields
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select, text
 
 from adaqueue.adapters.sql.bulk import among, insert_rows
-from adaqueue.adapters.tables import VerdictRow
+from adaqueue.adapters.work_tables import VerdictRow
 from adaqueue.core.records import Verdict
 
 TABLE = VerdictRow.__table__
 NOT_VERIFIED = "not_verified"
 COLUMNS = tuple(field.name for field in fields(Verdict))
+
+
+CHAT_REWARDS = text(
+    """
+    SELECT array_agg(v.reward) AS rewards
+    FROM (SELECT id FROM queries
+          WHERE run_id = :run_id AND tenant = :tenant AND domain = 'chat'
+                AND EXISTS (SELECT FROM verdicts WHERE query_id = id AND reward IS NOT NULL)
+          ORDER BY id DESC LIMIT :most) q
+    JOIN verdicts v ON v.query_id = q.id AND v.reward IS NOT NULL
+    GROUP BY q.id
+    """
+)
 
 
 def store(conn: Connection, verdicts: Sequence[Verdict]) -> None:
@@ -35,3 +48,21 @@ def of_queries(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, list[Verdict
     for row in conn.execute(statement).mappings():
         found[row["query_id"]].append(Verdict(**{name: row[name] for name in COLUMNS}))
     return found
+
+
+def best_and_mean(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, tuple[float, float]]:
+    """Returns the best and the mean reward of each of the queries that has any."""
+    statement = (
+        select(
+            TABLE.c.query_id, func.max(TABLE.c.reward).label("best"), func.avg(TABLE.c.reward).label("mean")
+        )
+        .where(among(TABLE.c.query_id, ids), TABLE.c.reward.is_not(None))
+        .group_by(TABLE.c.query_id)
+    )
+    return {row.query_id: (float(row.best), float(row.mean)) for row in conn.execute(statement)}
+
+
+def chat_rewards(conn: Connection, run_id: UUID, tenant: str, most: int) -> list[list[float]]:
+    """Returns the rewards of the newest chat queries of an account that have any, a list for each query."""
+    rows = conn.execute(CHAT_REWARDS, {"run_id": run_id, "tenant": tenant, "most": most})
+    return [list(row.rewards) for row in rows]

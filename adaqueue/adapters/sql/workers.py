@@ -73,6 +73,14 @@ def pids_since(conn: Connection, start: datetime.datetime, host: str) -> set[int
     return set(conn.execute(statement).scalars())
 
 
+def count(conn: Connection, kind: str, seconds: float) -> int:
+    """Returns how many workers of a kind were heard of within so many seconds."""
+    statement = select(func.count()).where(
+        WorkerRow.kind == kind, WorkerRow.heartbeat_at > ago(seconds), WorkerRow.stopped_at.is_(None)
+    )
+    return conn.execute(statement).scalar_one()
+
+
 def is_heard(conn: Connection, kind: str, seconds: float) -> bool:
     """Whether some worker of a kind was heard of within so many seconds."""
     statement = select(WorkerRow.id).where(

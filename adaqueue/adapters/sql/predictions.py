@@ -1,0 +1,34 @@
+"""SQL of the table `predictions`: what was believed of queries before their first sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection, select
+
+from adaqueue.adapters.sql.bulk import among, insert_rows
+from adaqueue.adapters.work_tables import PredictionRow
+from adaqueue.core.decisions import Entering, Prediction
+
+TABLE = PredictionRow.__table__
+
+
+def insert_all(conn: Connection, entering: Sequence[Entering]) -> None:
+    """Inserts what is believed of queries that enter."""
+    rows = []
+    for query in entering:
+        said = query.prediction
+        a, b, c = said.curve or (None, None, None)
+        row = {"alpha": said.alpha, "beta": said.beta, "probe": said.probe, "reason": said.reason}
+        rows.append({"query_id": query.query_id, **row, "curve_a": a, "curve_b": b, "curve_c": c})
+    conn.execute(insert_rows(PredictionRow, rows))
+
+
+def of_queries(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Prediction]:
+    """Returns what was believed of each query."""
+    found = {}
+    for row in conn.execute(select(TABLE).where(among(PredictionRow.query_id, ids))):
+        curve = None if row.curve_a is None else (row.curve_a, row.curve_b, row.curve_c)
+        found[row.query_id] = Prediction(row.alpha, row.beta, row.probe, row.reason, curve)
+    return found
