@@ -154,10 +154,6 @@ class RoundLedger(Protocol):
         """
         ...
 
-    def expire(self) -> int:
-        """Ends queries whose deadline has passed, unless they are being drawn; returns how many."""
-        ...
-
 
 class Predictor(Protocol):
     """Says what is believed of queries before they are sampled."""

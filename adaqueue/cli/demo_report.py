@@ -147,7 +147,8 @@ def show(found: Mapping[str, Any], console: Console) -> None:
         "Shares of uniform's samples with which each policy reaches uniform's success. early stop: round by "
         "round, until a query's first verified success; window: the paper's, all at once; sequential: the "
         "system's default, one after the other. "
-        f"'-': not reached within the {POOL_DRAWS} draws of each query.",
+        f"per s: samples a second in the run of {POOL_DRAWS} draws a query. "
+        "'-': not reached within these draws.",
         soft_wrap=True,
     )
     agree = all(run["consistent"] for run in found["ledger"].values())
@@ -157,16 +158,16 @@ def show(found: Mapping[str, Any], console: Console) -> None:
 
 
 def _live_table(domains: Mapping[str, Any], average_budget: float) -> Table:
-    table = Table("domain", title=f"Live, at {average_budget:g} samples a query")
-    headings = ("samples", "uniform", "samples", "sequential", "sequential - uniform", "samples/s")
+    table = Table("domain", title=f"Live: success at {average_budget:g} samples a query")
+    headings = ("samples", "uniform", "sequential", "gain", "per s")
     for heading in headings:
         table.add_column(heading, no_wrap=True, justify="right")
     for domain, row in domains.items():
         gain = row["sequential_minus_uniform"]
-        runs = [row["policies"][name] for name in ("uniform", "sequential")]
         table.add_row(
             domain,
-            *(cell for run in runs for cell in (str(run["samples"]), f"{run['success']:.3f}")),
+            str(row["policies"]["sequential"]["samples"]),
+            *(f"{row['policies'][name]['success']:.3f}" for name in ("uniform", "sequential")),
             f"{gain['success']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})",
             f"{row['samples_per_second']:,.0f}",
         )

@@ -70,18 +70,15 @@ def buy_once(lease: Lease, ledger: RoundLedger, doorbell: Doorbell, waves: int) 
     Raises:
         LeaseLostError: another scheduler took over; nothing was written.
     """
-    epoch = lease.acquire()
-    if epoch is None:
-        return 0
-    expired = ledger.expire()
     due = ledger.next_round()
-    if due is None:
-        return expired
+    epoch = lease.acquire() if due is not None else None
+    if due is None or epoch is None:
+        return 0
     allocations, kept = decide_round(due, waves)
     if allocations or kept:
         ledger.commit_round(epoch, due, allocations, kept)
         ring(doorbell, due.account.run.engine, [a.id for a in allocations if a.budget])
-    return expired + len(allocations)
+    return len(allocations)
 
 
 def allocate_window(window: Window, predictions: Sequence[Prediction]) -> list[Allocation]:

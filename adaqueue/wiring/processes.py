@@ -51,6 +51,7 @@ log = logging.getLogger(__name__)
 INGEST_IDLE_SECONDS = 0.0
 WINDOW_IDLE_SECONDS = 0.05
 ROUND_IDLE_SECONDS = 0.02
+DEADLINE_IDLE_SECONDS = 0.5
 REAPER_IDLE_SECONDS = 1.0
 
 
@@ -83,10 +84,11 @@ def run_scheduler() -> None:
     buy = partial(buy_once, lease, rounds, doorbell, settings.waves)
     patience = Patience(time.monotonic, settings.worker_timeout_seconds)
     reap = partial(reap_once, reaper_ledger(settings, database), doorbell, patience)
-    steps = [
+    steps: list[tuple[Callable[[], int], float]] = [
         (ingest, INGEST_IDLE_SECONDS),
         (schedule, WINDOW_IDLE_SECONDS),
         (buy, ROUND_IDLE_SECONDS),
+        (rounds.expire, DEADLINE_IDLE_SECONDS),
         (reap, REAPER_IDLE_SECONDS),
     ]
     repeat_all(steps, stopping)

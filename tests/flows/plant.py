@@ -181,7 +181,7 @@ class Plant:
 
     def buy(self) -> int:
         lease, rounds, bell = self._under("buy", self.windows.lease, self.rounds, self.bell)
-        return buy_once(lease, rounds, bell, waves=WAVES)
+        return int(rounds.expire()) + buy_once(lease, rounds, bell, waves=WAVES)
 
     def reap(self) -> int:
         reaper, bell = self._under("reap", self.reaper, self.bell)

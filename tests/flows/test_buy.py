@@ -20,6 +20,7 @@ from tests.scene import query
 
 RUN = Run(UUID(int=1), "r", "transformers", "m", "sequential", 2.0, 8, False, is_batch=True)
 BATCH = Account(RUN, "t", 10.0, 200.0)
+STREAM = Account(replace(RUN, is_batch=False), "t", 10.0, 200.0, 0.3, 0.3)
 CHANCES = st.lists(st.floats(0.01, 0.99), min_size=1, max_size=8)
 
 
@@ -63,19 +64,18 @@ def test_a_query_that_failed_more_draws_more_at_once() -> None:
 
 
 def test_a_promise_is_kept_at_any_price_and_without_credit() -> None:
-    priced = replace(BATCH, balance=-500.0, base_price=0.9, price=0.9)
+    priced = replace(STREAM, balance=-500.0)
     assert decide(priced, open_query(0.1, low=3)) == ([3], [""])
 
 
 def test_a_stream_ends_what_is_worth_less_than_its_price_and_says_so() -> None:
-    stream = replace(BATCH, base_price=0.3, price=0.3)
-    units, reasons = decide(stream, open_query(0.5), open_query(0.5, drawn=1), open_query(0.2))
+    units, reasons = decide(STREAM, open_query(0.5), open_query(0.5, drawn=1), open_query(0.2))
     assert units == [1, 0, 0]
     assert reasons == ["", *["its next sample is worth less than the price"] * 2]
 
 
 def test_a_stream_overdraws_by_a_windows_allowance_and_no_more() -> None:
-    stream = replace(BATCH, balance=-199.0, base_price=0.1, price=0.1)
+    stream = replace(STREAM, balance=-199.0)
     assert decide(stream, open_query(0.5), open_query(0.4))[0] == [1, 0]
     assert decide(replace(stream, balance=-200.0), open_query(0.5)) == ([0], ["the account is overdrawn"])
 

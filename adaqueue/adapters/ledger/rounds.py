@@ -105,7 +105,10 @@ class PostgresRoundLedger:
             accounts.grant(conn, decided.account, sum(allocation.budget for allocation in bought))
 
     def expire(self) -> int:
-        """Ends queries whose deadline has passed, see `RoundLedger`."""
+        """Ends queries whose deadline has passed, unless they are being drawn; returns how many.
+
+        Needs no lease: whoever comes first does it.
+        """
         with self._database.begin() as conn:
             late = queries.past_deadline(conn, MOST_QUERIES)
             if not late:
