@@ -1,6 +1,6 @@
 """Queries a second through the whole system with replayed samples, what they cost, and Celery's own floor.
 
-`python -m benchmarks.throughput [--queries N] [--samplers S] [--repeats R] [--json FILE]`
+`python -m benchmarks.throughput [--policy P] [--queries N] [--samplers S] [--repeats R] [--json FILE]`
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def system(samplers: int) -> Iterator[wiring.Settings]:
         yield settings
 
 
-def measure(settings: wiring.Settings, count: int) -> dict[str, Any]:
+def measure(settings: wiring.Settings, policy: str, count: int) -> dict[str, Any]:
     """Takes queries through the system and returns what it took."""
     asked = queries(count)
     watch = Watch(settings.data_folder)
@@ -118,12 +118,17 @@ def measure(settings: wiring.Settings, count: int) -> dict[str, Any]:
     started = time.perf_counter()
     ended: list[float] = []
     with AdaQueue.connect(
-        data_folder=settings.data_folder, engine="replay", average_budget=AVERAGE_BUDGET
+        data_folder=settings.data_folder,
+        engine="replay",
+        policy=policy,
+        average_budget=AVERAGE_BUDGET,
+        batch=True,
     ) as queue:
         receipts, given = [], []
         for start in range(0, count, 1_000):
             receipts += queue.enqueue_many(asked[start : start + 1_000])
             given += [time.perf_counter()] * len(asked[start : start + 1_000])
+        queue.seal()
         accepted = time.perf_counter() - started
         for receipt in receipts:
             receipt.future.add_done_callback(lambda _: ended.append(time.perf_counter()))
@@ -181,17 +186,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--policy", default="sequential", help="who gets samples (default sequential)")
     parser.add_argument("--queries", type=int, default=20_000, help="queries of a run (default 20,000)")
     parser.add_argument("--samplers", type=int, default=2, help="sampler processes (default 2)")
     parser.add_argument("--repeats", type=int, default=3, help="runs in one system (default 3)")
     parser.add_argument("--json", help="write figures to this file; - is stdout")
     chosen = parser.parse_args()
     with system(chosen.samplers) as settings:
-        runs = [measure(settings, chosen.queries) for _ in range(chosen.repeats)]
+        runs = [measure(settings, chosen.policy, chosen.queries) for _ in range(chosen.repeats)]
         noop = noop_per_second(EmbeddedServers(settings.data_folder).urls().broker_url, chosen.queries)
     figures = _figures(runs, noop)
-    report.show(f"{chosen.queries:,} replayed queries, {chosen.samplers} samplers", figures)
-    report.write(chosen.json, {"repeats": chosen.repeats, **figures})
+    report.show(f"{chosen.queries:,} replayed queries, {chosen.samplers} samplers, {chosen.policy}", figures)
+    report.write(chosen.json, {"policy": chosen.policy, "repeats": chosen.repeats, **figures})
 
 
 def _figures(runs: list[dict[str, Any]], noop: float) -> dict[str, Any]:

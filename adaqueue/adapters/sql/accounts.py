@@ -14,13 +14,21 @@ from adaqueue.adapters.tables import AccountRow, QueryRow, RunRow
 from adaqueue.core.decisions import Account
 from adaqueue.core.specs import Run
 
-# the account that was served longest ago among those that have open queries
+# of the accounts that have open queries the one served longest ago; the recursion jumps in the index from one
+# account to the next, so that neither many open queries nor many old accounts cost anything
 NEXT_OPEN = text(
     """
-    SELECT a.run_id, a.tenant FROM accounts a
-    WHERE EXISTS (SELECT FROM queries q
-                  WHERE q.run_id = a.run_id AND q.tenant = a.tenant AND q.state = 'open')
-    ORDER BY a.served_at LIMIT 1
+    WITH RECURSIVE open AS (
+      (SELECT run_id, tenant FROM queries WHERE state = 'open' ORDER BY run_id, tenant LIMIT 1)
+      UNION ALL
+      SELECT q.run_id, q.tenant
+      FROM open o, LATERAL (
+        SELECT run_id, tenant FROM queries
+        WHERE state = 'open' AND (run_id, tenant) > (o.run_id, o.tenant)
+        ORDER BY run_id, tenant LIMIT 1
+      ) q
+    )
+    SELECT run_id, tenant FROM open JOIN accounts USING (run_id, tenant) ORDER BY served_at LIMIT 1
     """
 )
 
