@@ -56,7 +56,10 @@ def now() -> Mapped[datetime.datetime]:
 
 
 class RunRow(Base):
-    """A producer's stream of queries: its policy, its decoder, its budget."""
+    """A producer's queries: their policy, their decoder, their budget.
+
+    sealed_queries: how many a batch gets, once its producer has said so.
+    """
 
     __tablename__ = "runs"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -70,7 +73,7 @@ class RunRow(Base):
     has_features: Mapped[bool]
     is_batch: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[datetime.datetime] = now()
-    sealed_at: Mapped[datetime.datetime | None]
+    sealed_queries: Mapped[int | None]
     closed_at: Mapped[datetime.datetime | None]
     __table_args__ = (
         Index("uq_runs_open_name", "tenant", "name", unique=True, postgresql_where=text("closed_at IS NULL")),

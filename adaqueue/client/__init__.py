@@ -46,6 +46,7 @@ class AdaQueue:
     def __init__(self, services: wiring.ClientServices, run: Run) -> None:
         self.run = run
         self._services = services
+        self._given: set[tuple[str, str]] = set()
         self._poller = Poller(lambda ids: list(services.results.closed(run.id, ids)))
 
     @classmethod
@@ -163,12 +164,14 @@ class AdaQueue:
             raise BadQueryError("reference", None, remedy)
 
     def seal(self) -> None:
-        """Says that a batch gets no more queries: those that are open end once its total is spent.
+        """Says that a batch gets no more queries than this client gave.
+
+        Those that are open when its total is spent end then.
 
         A batch that is not sealed counts as such when it got no query for `batch_idle_seconds`. Queries given
         later still bring their budget and are answered.
         """
-        self._services.results.seal_run(self.run.id)
+        self._services.results.seal_run(self.run.id, len(self._given))
 
     def finish(self) -> None:
         """Closes the run: its name is free again; the ledger keeps what it holds."""
@@ -242,5 +245,6 @@ class AdaQueue:
             remedy = "was given before in this run with other content: choose another id"
             receipt.future.set_exception(ConflictError("id", query.id, remedy))
         else:
+            self._given.add((query.account, str(query.id)))
             self._poller.add([receipt])
         return receipt

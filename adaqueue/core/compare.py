@@ -78,10 +78,14 @@ def _curves(predictions: Sequence[Prediction], samples: int, alive: FloatArray) 
 def _sequential(
     predictions: Sequence[Prediction], rule: Rule | None, samples: int, average_budget: float
 ) -> FloatArray:
+    """The rule's hazards where it spoke, which is not where the probe was refused; else the Beta's."""
     alpha, beta = _parameters(predictions)
-    if rule is None:
-        return beta_hazards(alpha, beta, samples)
-    return logistic_hazards(rule.curves(np.log(alpha / beta), average_budget), samples)
+    hazards = beta_hazards(alpha, beta, samples)
+    ruled = np.array([said.curve is not None for said in predictions])
+    if rule is not None and ruled.any():
+        curves = rule.curves(np.log(alpha / beta)[ruled], average_budget)
+        hazards[ruled] = logistic_hazards(curves, samples)
+    return hazards
 
 
 def _parameters(predictions: Sequence[Prediction]) -> tuple[FloatArray, FloatArray]:

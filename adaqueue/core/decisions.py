@@ -94,6 +94,8 @@ class Window:
         queries: oldest first.
         total: whole samples that may be granted now: the balance after this window's allowance, at least 0.
         population: of the run's real rewards so far, where some of the queries are chat.
+        believed: of the queries that came before, as long as they are no more than a full window, in a stream
+            that buys sequentially: its opening price is theirs too.
     """
 
     id: UUID
@@ -101,6 +103,7 @@ class Window:
     queries: tuple[Waiting, ...]
     total: int
     population: Population | None = None
+    believed: tuple[Prediction, ...] = ()
 
     @property
     def run(self) -> Run:
@@ -150,7 +153,7 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Open queries of an account, for one decision of who draws next.
+    """Open queries of an account, for one decision of who draws next; none where there is no room.
 
     Attributes:
         id: internal key.

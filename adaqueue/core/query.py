@@ -56,7 +56,7 @@ class Query:
         tenant: whose account of the run pays, any text of 1 to 200 bytes; absent: `default`. Ids are unique
             within a run and tenant.
         deadline_seconds: after its arrival in the ledger it ends with the best of what was drawn, or
-            expires if nothing was; above 0, at most a year.
+            expires if nothing was; above 0, at most a year. Given again with another it keeps the first.
         priority: not built yet.
 
     Raises:

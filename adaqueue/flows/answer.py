@@ -163,12 +163,12 @@ def _close_complete(
     done = [progress for key, progress in open_claims.items() if progress.complete or key in solved]
     for progress in done:
         del open_claims[progress.claim.query_id]
-    broken = [progress for progress in done if progress.broken]
+    broken = [progress for progress in done if progress.broken and not progress.solved]
     for progress in broken:
         log.error("verifier broke on query %s: %s", progress.claim.query_id, progress.broken)
         reason = f"not verified: {progress.broken}"
         ledger.fail([progress.claim], reason, progress.new_verdicts)
-    sound = [progress for progress in done if not progress.broken]
+    sound = [progress for progress in done if progress not in broken]
     closings = [progress.closing() for progress in sound]
     if sound:
         ledger.finish(closings, [verdict for progress in sound for verdict in progress.new_verdicts])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
 
 import numpy as np
 from uuid_utils.compat import uuid7
@@ -19,7 +22,10 @@ from adaqueue.ports import Doorbell, Lease, Predictor, RoundLedger, WindowLedger
 log = logging.getLogger(__name__)
 
 LOWEST_PRICE = 1e-9
-"""Where rewards are all equal a stream opens with it: a price of 0 could never rise."""
+"""A stream opens at least with it: a price of 0 could never rise."""
+
+MOST_TURNS = 16
+"""Accounts that are looked at in a row, before other work of the scheduler gets its turn."""
 
 
 def schedule_once(
@@ -32,9 +38,9 @@ def schedule_once(
     Raises:
         LeaseLostError: another scheduler took over; nothing was written.
     """
-    window = ledger.next_window()
-    epoch = lease.acquire() if window is not None else None
-    if window is None or epoch is None:
+    epoch = lease.acquire()  # before anything is read: what another has decided since must not pass
+    window = ledger.next_window() if epoch is not None else None
+    if epoch is None or window is None:
         return 0
     predictions = predictor.predict(window.run, window.queries)
     if window.run.policy in HAZARDS:
@@ -44,11 +50,10 @@ def schedule_once(
         granted = allocate_window(window, predictions)
         ledger.commit(epoch, window, granted)
     log.info(
-        "run %s: %d queries, %d samples of %d, predicted by %s",
+        "run %s: %d queries, %s, predicted by %s",
         window.run.name,
         len(window.queries),
-        sum(allocation.budget for allocation in granted),
-        window.total,
+        f"{sum(one.budget for one in granted)} samples of {window.total}" if granted else "open",
         ", ".join(sorted({prediction.probe for prediction in predictions})),
     )
     ring(doorbell, window.run.engine, [a.id for a in granted if a.budget])
@@ -56,7 +61,7 @@ def schedule_once(
 
 
 def buy_once(lease: Lease, ledger: RoundLedger, doorbell: Doorbell, waves: int) -> int:
-    """Buys the next samples of one account, if this scheduler holds the lease.
+    """Buys the next samples of the first account in turn that has any to buy, if the lease is held.
 
     Args:
         lease: makes it the only one.
@@ -70,15 +75,19 @@ def buy_once(lease: Lease, ledger: RoundLedger, doorbell: Doorbell, waves: int) 
     Raises:
         LeaseLostError: another scheduler took over; nothing was written.
     """
-    due = ledger.next_round()
-    epoch = lease.acquire() if due is not None else None
-    if due is None or epoch is None:
-        return 0
-    allocations, kept = decide_round(due, waves)
-    if allocations or kept:
-        ledger.commit_round(epoch, due, allocations, kept)
-        ring(doorbell, due.account.run.engine, [a.id for a in allocations if a.budget])
-    return len(allocations)
+    epoch = lease.acquire()
+    seen: set[tuple[UUID, str]] = set()
+    while epoch is not None and (due := ledger.next_round()) is not None:
+        account = (due.account.run.id, due.account.tenant)
+        if account in seen or len(seen) == MOST_TURNS:
+            break
+        seen.add(account)
+        allocations, kept = decide_round(due, waves) if due.queries else ([], [])
+        if allocations or kept:
+            ledger.commit_round(epoch, due, allocations, kept)
+            ring(doorbell, due.account.run.engine, [a.id for a in allocations if a.budget])
+            return len(allocations)
+    return 0
 
 
 def allocate_window(window: Window, predictions: Sequence[Prediction]) -> list[Allocation]:
@@ -120,23 +129,29 @@ def enter_window(
     ]
     if window.run.is_batch:
         return entering, None
-    if window.account.base_price is None:
-        price = _opening_price(window, hazards)
-        return entering, None if price is None else (price, price)
-    return entering, steered(window.account, len(entering), window_queries)
+    account = window.account
+    if account.base_price is None or window.believed:
+        account = replace(account, base_price=_opening_price(window, predictions))
+    if account.base_price is None:
+        return entering, None
+    return entering, steered(account, len(entering), window_queries)
 
 
-def _opening_price(window: Window, hazards: FloatArray) -> float | None:
-    """Returns a stream's first price; None where rewards are real and none is known yet.
+def _opening_price(window: Window, predictions: Sequence[Prediction]) -> float | None:
+    """Returns the price of a stream at its beginning, from all that came so far.
 
-    Until then the stream buys, as a batch does, what its account allows.
+    None where rewards are real and none is known yet: until then the stream buys, as a batch does, what its
+    account allows.
     """
-    average_budget = window.run.average_budget
-    if not any(query.domain == "chat" for query in window.queries):
-        return opening_price(hazards, average_budget)
+    run = window.run
+    if run.average_budget <= 0:
+        return math.inf
+    if run.policy != "sequential" or window.queries[0].domain != "chat":
+        hazards = hazards_of(run.policy, [*window.believed, *predictions], run.b_max)
+        return max(opening_price(hazards, run.average_budget), LOWEST_PRICE)
     if window.population is None:
         return None
-    return max(improvement_after(window.population, average_budget), LOWEST_PRICE)
+    return max(improvement_after(window.population, run.average_budget), LOWEST_PRICE)
 
 
 def decide_round(due: Round, waves: int) -> tuple[list[Allocation], list[Outlook]]:

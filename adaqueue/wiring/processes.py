@@ -56,7 +56,7 @@ REAPER_IDLE_SECONDS = 1.0
 
 
 def run_scheduler() -> None:
-    """Runs ingest, windows and the reaper until SIGTERM; only windows need the lease."""
+    """Runs ingest, windows, rounds, deadlines and the reaper until SIGTERM; what decides needs the lease."""
     settings, database = _start()
     stopping = _stopping()
     if settings.engine != "replay":

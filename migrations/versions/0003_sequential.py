@@ -23,7 +23,7 @@ def upgrade() -> None:
     op.add_column(
         "runs", sa.Column("is_batch", sa.Boolean(), server_default=sa.text("false"), nullable=False)
     )
-    op.add_column("runs", sa.Column("sealed_at", TIME, nullable=True))
+    op.add_column("runs", sa.Column("sealed_queries", sa.Integer(), nullable=True))
     _upgrade_accounts()
     _upgrade_queries()
     op.create_table(
@@ -108,7 +108,7 @@ def downgrade() -> None:
     op.create_primary_key("pk_accounts", "accounts", ["run_id"])
     for name in ("served_at", "entered_at", "price", "base_price"):
         op.drop_column("accounts", name)
-    op.drop_column("runs", "sealed_at")
+    op.drop_column("runs", "sealed_queries")
     op.drop_column("runs", "is_batch")
 
 

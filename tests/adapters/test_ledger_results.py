@@ -179,6 +179,6 @@ def test_the_same_id_of_two_tenants_is_told_by_content(scene: Scene) -> None:
 
 def test_a_batch_is_sealed_once_it_gets_no_more(database: Database) -> None:
     scene = Scene(database, is_batch=True)
-    assert scene.one("SELECT is_batch, sealed_at IS NULL FROM runs") == (True, True)
-    scene.results.seal_run(scene.run.id)
-    assert scene.one("SELECT sealed_at <= now() FROM runs") is True
+    assert scene.one("SELECT is_batch, sealed_queries IS NULL FROM runs") == (True, True)
+    scene.results.seal_run(scene.run.id, 2)
+    assert scene.one("SELECT sealed_queries FROM runs") == 2

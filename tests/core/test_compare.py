@@ -36,7 +36,7 @@ POLICIES = {
 
 
 def said(betas: Sequence[tuple[float, float]]) -> list[Prediction]:
-    return [Prediction(alpha, beta, "probe", "") for alpha, beta in betas]
+    return [Prediction(alpha, beta, "probe", "", (0.0, 0.0, 0.0)) for alpha, beta in betas]
 
 
 def believed(chances: Sequence[float]) -> list[Prediction]:

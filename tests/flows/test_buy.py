@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
-from adaqueue.core.decisions import Account, Open, Prediction, Round
+from adaqueue.core.decisions import Account, Open, Prediction, Round, Waiting
+from adaqueue.core.query import Query
 from adaqueue.core.specs import Run
-from adaqueue.flows.schedule import decide_round
+from adaqueue.flows.schedule import buy_once, decide_round, schedule_once
 from tests.flows.crashes import FAULTS
-from tests.flows.plant import Plant, cut_off_everywhere, submit
-from tests.scene import query
+from tests.flows.plant import Believer, Plant, cut_off_everywhere, submit
+from tests.scene import Scene, query, recorded
 
 RUN = Run(UUID(int=1), "r", "transformers", "m", "sequential", 2.0, 8, False, is_batch=True)
 BATCH = Account(RUN, "t", 10.0, 200.0)
@@ -183,7 +184,7 @@ def test_a_batch_that_nobody_seals_ends_when_no_query_came_for_a_while(batch: Pl
 
 
 def test_a_sealed_batch_ends_at_once(batch: Plant) -> None:
-    batch.scene.results.seal_run(batch.scene.run.id)
+    batch.scene.results.seal_run(batch.scene.run.id, 1)
     submit(batch, query("a", reference="never"))
     for _ in range(12):
         batch.ingest() or batch.work() or batch.schedule() or batch.buy()
@@ -212,3 +213,96 @@ def test_a_fault_at_any_call_changes_no_total(
         return plant
 
     assert cut_off_everywhere(two_queries, flow, fault, after) >= 3
+
+
+def test_a_batch_waits_for_every_query_that_it_was_sealed_with(batch: Plant) -> None:
+    batch.scene.results.seal_run(batch.scene.run.id, 2)
+    submit(batch, query("a", reference="never"))
+    for _ in range(12):
+        batch.ingest() or batch.work() or batch.schedule() or batch.buy()
+    assert batch.scene.outcomes() == {"a": None}
+    submit(batch, query("b", reference="1", max_budget=2))
+    for _ in range(20):
+        batch.ingest() or batch.work() or batch.schedule() or batch.buy()
+    assert batch.scene.outcomes() == {"a": "answered", "b": "answered"}
+    assert sum(drawn(batch).values()) == 4
+
+
+def test_a_streams_opening_price_is_that_of_all_its_first_queries(build: Callable[..., Plant]) -> None:
+    plant = build("stream", policy="sequential", average_budget=1.0, has_features=False)
+    beliefs = [Prediction(19.0, 1.0, "p", ""), *[Prediction(1.0, 3.0, "p", "")] * 8]
+
+    class Knower(Believer):
+        def predict(self, run: Run, queries: Sequence[Waiting]) -> list[Prediction]:
+            return [beliefs.pop(0) for _ in queries]
+
+    for number in range(9):
+        submit(plant, query(f"q{number}", reference="1"))
+        plant.ingest()
+        schedule_once(plant.windows.lease, plant.windows, Knower(), plant.bell, window_queries=100)
+    base = plant.scene.one("SELECT base_price FROM accounts")
+    assert base == pytest.approx(0.25, rel=0.01)
+
+
+def test_a_success_stands_though_the_verifier_broke_on_another_sample(batch: Plant) -> None:
+    batch.judge.out_of_order = lambda sample: sample.number == 0
+    submit(batch, query("a", reference="1", min_budget=2))
+    batch.settle()
+    assert batch.scene.outcomes() == {"a": "answered"}
+    assert batch.scene.one("SELECT verified FROM answers") is True
+
+
+def test_what_was_drawn_before_the_deadline_is_not_given_back(batch: Plant) -> None:
+    submit(batch, query("a", reference="never", min_budget=4, deadline_seconds=30))
+    batch.ingest()
+    batch.schedule()
+    batch.buy()
+    batch.stopping.set()
+    batch.work()
+    batch.stopping.clear()
+    batch.scene.pass_time(31.0)
+    assert batch.scene.one("SELECT count(*) FROM samples") == 3
+    batch.settle()
+    assert batch.scene.outcomes() == {"a": "answered"}
+    assert batch.scene.account() == {"allowed": 2, "granted": 4, "returned": 0}
+
+
+def test_a_stream_that_may_spend_nothing_draws_what_is_promised(build: Callable[..., Plant]) -> None:
+    plant = build("stream", policy="sequential", average_budget=0.0, has_features=False)
+    submit(plant, query("a", reference="1"), query("b", reference="1", min_budget=1))
+    plant.settle()
+    assert drawn(plant) == {"a": 0, "b": 1}
+
+
+def test_chat_and_math_in_one_account_are_refused(batch: Plant) -> None:
+    scene = Scene(batch.scene.database, engine="replay", policy="sequential", name="both")
+    scene.add(query("m", recording=recorded(1.0)))
+    story = scene.arrival(Query(domain="chat", prompt="A story.", id="c", recording=recorded(3.5)))
+    _, refused = scene.ingest.insert([story])
+    assert [refusal.reason for refusal in refused] == [
+        "rewards of chat and math have different units: give each a run of its own"
+    ]
+
+
+def test_accounts_that_can_buy_nothing_do_not_keep_one_that_can_waiting(batch: Plant) -> None:
+    submit(batch, *(query(f"x{n}", reference="never", tenant=f"t{n}") for n in range(5)))
+    for _ in range(60):
+        batch.ingest() or batch.work() or batch.schedule() or batch.buy()
+    assert drawn(batch) == {f"x{n}": 2 for n in range(5)}
+    submit(batch, query("late", reference="1", tenant="late"))
+    batch.ingest()
+    batch.schedule()
+    assert batch.buy() == 1
+
+
+def test_a_scheduler_decides_on_nothing_that_it_read_before_it_held_the_lease(batch: Plant) -> None:
+    submit(batch, query("a", reference="1"))
+    batch.ingest()
+    batch.schedule()
+    other = batch.scene.windows(lease_seconds=10.0)
+    rounds = batch.scene.rounds(other.lease)
+    assert buy_once(other.lease, rounds, batch.bell, waves=4) == 0
+    served = batch.scene.one("SELECT served_at FROM accounts")
+    assert buy_once(other.lease, rounds, batch.bell, waves=4) == 0
+    assert batch.scene.one("SELECT served_at FROM accounts") == served
+    assert batch.buy() == 1

@@ -6,11 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, Row
 
-from adaqueue.adapters.sql import accounts, allocations, dead_letters, queries, samples
+from adaqueue.adapters.ledger.refunds import return_samples
+from adaqueue.adapters.sql import allocations, dead_letters, queries, samples
 from adaqueue.core.arrivals import Arrival
 from adaqueue.core.query import Query
 
@@ -50,7 +50,7 @@ def bury(conn: Connection, rows: Sequence[Row[Any]], reason: str) -> None:
         ],
     )
     queries.close(conn, {row.id: "dead_lettered" for row in named})
-    _return_unspent(conn, rows, {row.id: (row.run_id, row.tenant) for row in named})
+    _return_unspent(conn, rows)
 
 
 def _payload(row: Row[Any], query: Query | None) -> str:
@@ -60,14 +60,8 @@ def _payload(row: Row[Any], query: Query | None) -> str:
     return json.dumps({"id": str(row.id), "run_id": str(row.run_id), "external_id": row.external_id})
 
 
-def _return_unspent(
-    conn: Connection, rows: Sequence[Row[Any]], account_of: dict[UUID, tuple[UUID, str]]
-) -> None:
+def _return_unspent(conn: Connection, rows: Sequence[Row[Any]]) -> None:
     drawn: Counter[Any] = Counter()
     for (allocation_id, _), count in samples.count_by_attempt(conn, [row.id for row in rows]).items():
         drawn[allocation_id] += count
-    unspent: Counter[tuple[UUID, str]] = Counter()
-    for row in rows:
-        unspent[account_of[row.query_id]] += row.budget - drawn[row.id]
-    for run_id, tenant in sorted(unspent):
-        accounts.give_back(conn, run_id, tenant, unspent[run_id, tenant])
+    return_samples(conn, {row.query_id: row.budget - drawn[row.id] for row in rows})

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import dead_letters, queries, runs
 from adaqueue.core.arrivals import Arrival, Refusal
+from adaqueue.core.sequential import HAZARDS
 from adaqueue.core.specs import Run
 
 
@@ -29,7 +30,7 @@ class PostgresIngestLedger:
         """Commits arrivals, see `IngestLedger`."""
         with self._database.begin() as conn:
             known = runs.by_id(conn, {arrival.run_id for arrival in arrivals})
-            sound, refused = _sift(arrivals, known)
+            sound, refused = _sift(arrivals, known, queries.first_domains(conn, list(known)))
             new = queries.insert_new(conn, [_row(a, known[a.run_id]) for a in sound]) if sound else set()
             refused += _conflicts(conn, [arrival for arrival in sound if arrival.id not in new])
             deadlines = {
@@ -51,25 +52,31 @@ class PostgresIngestLedger:
             dead_letters.bury(conn, unread + lost)
 
 
-def _sift(arrivals: Sequence[Arrival], known: Mapping[UUID, Run]) -> tuple[list[Arrival], list[Refusal]]:
+def _sift(
+    arrivals: Sequence[Arrival], known: Mapping[UUID, Run], domains: dict[UUID, str]
+) -> tuple[list[Arrival], list[Refusal]]:
     sound, refused = [], []
     for arrival in arrivals:
-        fault = _fault(arrival, known.get(arrival.run_id))
+        fault = _fault(arrival, known.get(arrival.run_id), domains.get(arrival.run_id))
         if fault is None:
             sound.append(arrival)
+            domains.setdefault(arrival.run_id, arrival.query.domain)
         else:
             refused.append(_refuse(arrival, fault))
     return sound, refused
 
 
-def _fault(arrival: Arrival, run: Run | None) -> str | None:
-    """Returns why a run cannot take the query; None if it can."""
+def _fault(arrival: Arrival, run: Run | None, domain: str | None) -> str | None:
+    """Returns why a run, whose first query is of a domain, cannot take the query; None if it can."""
     if run is None:
         return f"run {arrival.run_id} does not exist"
     if run.engine == "replay" and arrival.query.recording is None:
         return "the replay engine needs recorded samples, the query came with none"
     if run.engine != "replay" and arrival.query.reference is None:
         return f"samples of the engine {run.engine} need a reference to be verified, the query came with none"
+    asked = arrival.query.domain
+    if run.policy in HAZARDS and domain is not None and (asked == "chat") != (domain == "chat"):
+        return f"rewards of {asked} and {domain} have different units: give each a run of its own"
     return None
 
 

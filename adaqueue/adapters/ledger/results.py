@@ -40,7 +40,8 @@ COUNTS = text(
          WHERE run_id = :run_id) AS budget,
       (SELECT count(*) FROM samples JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS samples,
       (SELECT count(*) FROM verdicts JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS verdicts,
-      (SELECT count(*) FROM answers JOIN queries q ON q.id = query_id WHERE run_id = :run_id) AS answers,
+      (SELECT count(*) FROM answers JOIN queries q ON q.id = query_id
+         WHERE run_id = :run_id AND outcome IN ('answered', 'abstained')) AS answers,
       (SELECT coalesce(sum(granted - returned), 0) FROM accounts WHERE run_id = :run_id) AS account,
       (SELECT coalesce(sum(wasted_samples), 0) FROM attempts
          JOIN allocations al ON al.id = allocation_id JOIN queries q ON q.id = al.query_id
@@ -79,10 +80,10 @@ class PostgresResults:
         with self._database.begin() as conn:
             return runs.open_or_create(conn, run)
 
-    def seal_run(self, run_id: UUID) -> None:
-        """Notes that a batch gets no more queries."""
+    def seal_run(self, run_id: UUID, queries: int) -> None:
+        """Notes that a batch gets so many queries and no more."""
         with self._database.begin() as conn:
-            runs.seal(conn, run_id)
+            runs.seal(conn, run_id, queries)
 
     def close_run(self, run_id: UUID) -> None:
         """Closes a run, so that its name is free again."""

@@ -14,6 +14,7 @@ from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.lease import PostgresLease
 from adaqueue.adapters.ledger.limits import least_samples, most_samples
 from adaqueue.adapters.ledger.population import population_of
+from adaqueue.adapters.ledger.refunds import return_samples
 from adaqueue.adapters.sql import (
     accounts,
     allocations,
@@ -71,8 +72,8 @@ class PostgresRoundLedger:
                 return None
             run_id, tenant = due
             run = runs.by_id(conn, [run_id])[run_id]
+            accounts.served(conn, run_id, tenant)  # locks it: a refund is either in the balance or in flight
             account = accounts.load(conn, run, tenant, self._window_queries)
-            accounts.served(conn, account)
             in_flight = allocations.in_flight(conn, run_id, tenant)
             room = min(self._engine_room(conn, run), self._wave_room(conn, account, in_flight))
             is_last = in_flight == 0 and accounts.is_complete(conn, account, self._idle_seconds)
@@ -84,8 +85,6 @@ class PostgresRoundLedger:
                 conn, [row.id for row in rows if row.domain == "chat" and row.drawn]
             )
             population, is_settled = population_of(conn, run_id, tenant) if drew else (None, True)
-        if not rows:
-            return None
         opened = tuple(_open(row, said[row.id], run, drew.get(row.id)) for row in rows)
         return Round(uuid7(), account, opened, room, is_last, population, is_settled)
 
@@ -97,8 +96,9 @@ class PostgresRoundLedger:
         ended = [a.query_id for a in granted if not a.budget]
         with self._database.begin() as conn:
             self._lease.require(conn, epoch)
-            if queries.to_sampling(conn, [a.query_id for a in bought], "open") != len(bought):
+            if queries.lock_open(conn, [a.query_id for a in granted]) != len(granted):
                 raise LeaseLostError("a query of the round is no longer open")
+            queries.to_sampling(conn, [a.query_id for a in bought], "open")
             allocations.insert_decided(conn, decided.id, decided.account.run, granted)
             self._close(conn, ended)
             queries.set_index(conn, {outlook.query_id: outlook.index for outlook in kept})
@@ -107,6 +107,8 @@ class PostgresRoundLedger:
     def expire(self) -> int:
         """Ends queries whose deadline has passed, unless they are being drawn; returns how many.
 
+        What a query has drawn of its samples is not lost on it: it ends when the rest is drawn.
+
         Needs no lease: whoever comes first does it.
         """
         with self._database.begin() as conn:
@@ -114,10 +116,9 @@ class PostgresRoundLedger:
             if not late:
                 return 0
             taken_back = allocations.take_back(conn, late)
-            stuck = queries.being_sampled(conn, late)
-            ended = [query_id for query_id in late if query_id not in stuck - set(taken_back)]
-            for row in queries.identities(conn, list(taken_back)):
-                accounts.give_back(conn, row.run_id, row.tenant, taken_back[row.id])
+            claimed = queries.being_sampled(conn, late) - set(taken_back)
+            ended = [query_id for query_id in late if query_id not in claimed]
+            return_samples(conn, taken_back)
             self._close(conn, ended, unanswered="expired")
         return len(ended)
 

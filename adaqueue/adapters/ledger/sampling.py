@@ -13,7 +13,8 @@ from sqlalchemy import Connection, Row
 from adaqueue.adapters.ledger.burial import bury, bury_or_retry
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.limits import least_samples, most_samples
-from adaqueue.adapters.sql import accounts, allocations, answers, attempts, queries, runs, samples, verdicts
+from adaqueue.adapters.ledger.refunds import return_samples
+from adaqueue.adapters.sql import allocations, answers, attempts, queries, runs, samples, verdicts
 from adaqueue.core.query import Query
 from adaqueue.core.records import Claim, Closing, Sample, Verdict
 from adaqueue.core.sequential import HAZARDS
@@ -78,16 +79,11 @@ class PostgresSamplingLedger:
             answers.store(conn, [_answer(closing) for closing in kept])
             queries.close(conn, {c.claim.query_id: c.answer.outcome for c in kept if c.ends})
             queries.reopen(conn, {c.claim.query_id: c.claim.numbers.stop for c in kept if not c.ends})
-            self._return_undrawn(conn, kept)
+            # a success may come before all that was granted is drawn
+            return_samples(conn, {c.claim.query_id: c.claim.budget - c.drawn for c in kept})
             tries = {closing.claim.allocation_id: closing.claim.attempt for closing in kept}
             allocations.finish(conn, list(tries))
             attempts.end(conn, tries, "finished")
-
-    def _return_undrawn(self, conn: Connection, kept: Sequence[Closing]) -> None:
-        """Gives back what an answer did not need: a success may come before all that was granted is drawn."""
-        unused = {c.claim.query_id: c.claim.budget - c.drawn for c in kept if c.drawn < c.claim.budget}
-        for row in queries.identities(conn, list(unused)):
-            accounts.give_back(conn, row.run_id, row.tenant, unused[row.id])
 
     def fail(self, claims: Sequence[Claim], reason: str, settled: Sequence[Verdict]) -> None:
         """Gives claims up after a fault, see `SamplingLedger`."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Connection, Row
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
@@ -14,7 +14,8 @@ from adaqueue.adapters.ledger.lease import PostgresLease
 from adaqueue.adapters.ledger.limits import least_samples, most_samples
 from adaqueue.adapters.ledger.population import population_of
 from adaqueue.adapters.sql import accounts, allocations, answers, features, predictions, queries, runs
-from adaqueue.core.decisions import Allocation, Entering, Waiting, Window
+from adaqueue.core.decisions import Account, Allocation, Entering, Prediction, Waiting, Window
+from adaqueue.core.sequential import HAZARDS
 from adaqueue.core.specs import Run
 from adaqueue.errors import LeaseLostError
 
@@ -50,9 +51,17 @@ class PostgresWindowLedger:
             account = accounts.load(conn, run, tenant, self._window_queries)
             has_chat = any(row.domain == "chat" for row in rows)
             population = population_of(conn, run_id, tenant)[0] if has_chat else None
+            believed = self._believed(conn, account)
         waiting = tuple(_waiting(row, vectors.get(row.id), run) for row in rows)
         total = int(Decimal(str(account.balance)) + _allowance(run, len(rows)))
-        return Window(uuid7(), account, waiting, max(total, 0), population)
+        return Window(uuid7(), account, waiting, max(total, 0), population, believed)
+
+    def _believed(self, conn: Connection, account: Account) -> tuple[Prediction, ...]:
+        """What was believed of a stream's first queries; empty once they are more than a full window."""
+        if account.run.is_batch or account.run.policy not in HAZARDS:
+            return ()
+        found = predictions.of_account(conn, account, self._window_queries + 1)
+        return tuple(found) if len(found) <= self._window_queries else ()
 
     def commit(self, epoch: int, window: Window, granted: Sequence[Allocation]) -> None:
         """Commits a window's decision, see `WindowLedger`."""

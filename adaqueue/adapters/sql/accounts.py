@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, select, text, upda
 from sqlalchemy.dialects.postgresql import insert
 
 from adaqueue.adapters.sql.clock import ago
-from adaqueue.adapters.tables import AccountRow, QueryRow, RunRow
+from adaqueue.adapters.tables import AccountRow, DeadLetterRow, QueryRow, RunRow
 from adaqueue.core.decisions import Account
 from adaqueue.core.specs import Run
 
@@ -55,13 +55,13 @@ def next_open(conn: Connection) -> tuple[UUID, str] | None:
     return None if row is None else (row.run_id, row.tenant)
 
 
-def served(conn: Connection, account: Account) -> None:
-    """Notes that it was the account's turn."""
-    _update(conn, account, served_at=func.clock_timestamp())
+def served(conn: Connection, run_id: UUID, tenant: str) -> None:
+    """Notes that it was the account's turn, and locks it until the transaction ends."""
+    conn.execute(update(AccountRow).where(*_is(run_id, tenant)).values(served_at=func.clock_timestamp()))
 
 
 def is_complete(conn: Connection, account: Account, idle_seconds: float) -> bool:
-    """Whether a batch gets no more queries: sealed, or none came for so long, and none is on its way."""
+    """Whether a batch gets no more queries: all it was sealed with came, or none for so long."""
     if not account.run.is_batch:
         return False
     coming = select(QueryRow.id).where(
@@ -69,7 +69,14 @@ def is_complete(conn: Connection, account: Account, idle_seconds: float) -> bool
         QueryRow.tenant == account.tenant,
         QueryRow.state.in_(("features", "window")),
     )
-    settled = RunRow.sealed_at.is_not(None) | (AccountRow.entered_at <= ago(idle_seconds))
+    here = select(func.count()).where(QueryRow.run_id == account.run.id).scalar_subquery()
+    refused = (
+        select(func.count())
+        .where(DeadLetterRow.run_id == account.run.id)
+        .where(~select(QueryRow.id).where(QueryRow.id == DeadLetterRow.id).exists())
+        .scalar_subquery()
+    )
+    settled = (RunRow.sealed_queries <= here + refused) | (AccountRow.entered_at <= ago(idle_seconds))
     statement = (
         select(AccountRow.run_id)
         .join(RunRow, RunRow.id == AccountRow.run_id)

@@ -12,7 +12,15 @@ from adaqueue.adapters.tables import LeaseRow
 
 
 def acquire(conn: Connection, name: str, holder: UUID, seconds: float) -> int | None:
-    """Takes or extends the lease; returns its epoch, or None while another holds it."""
+    """Takes or extends the lease; returns its epoch, or None while another holds it.
+
+    A holder that asks again before half of its time is over writes nothing.
+    """
+    fresh = select(LeaseRow.epoch).where(
+        LeaseRow.name == name, LeaseRow.holder == holder, LeaseRow.expires_at > ago(-seconds / 2)
+    )
+    if (epoch := conn.execute(fresh).scalar()) is not None:
+        return epoch
     row = {"name": name, "holder": holder, "epoch": 1, "expires_at": ago(-seconds)}
     statement = insert(LeaseRow).values(**row)
     statement = statement.on_conflict_do_update(

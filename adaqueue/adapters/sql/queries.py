@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, Select, func, select, update
+from sqlalchemy import Connection, Row, Select, func, select, text, update
 
 from adaqueue.adapters.sql.bulk import among, insert_rows, values_of
 from adaqueue.adapters.sql.clock import ago
-from adaqueue.adapters.tables import QueryRow
+from adaqueue.adapters.tables import QueryRow, RunRow
 from adaqueue.core.query import Query
 from adaqueue.core.recording import Recording
 from adaqueue.errors import BadQueryError
@@ -31,6 +31,21 @@ DECIDED = (
 )
 
 
+PAST_DEADLINE = text(
+    """
+    SELECT q.id FROM queries q
+    WHERE q.deadline_at <= now() AND q.state <> 'closed'
+      AND NOT EXISTS (
+        SELECT FROM allocations a
+        WHERE a.query_id = q.id AND (a.state = 'running' OR a.state = 'ready' AND EXISTS (
+          SELECT FROM samples s WHERE s.query_id = q.id AND s.allocation_id = a.id))
+      )
+    ORDER BY q.deadline_at LIMIT :most
+    FOR UPDATE OF q SKIP LOCKED
+    """
+)
+
+
 def insert_new(conn: Connection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
     """Inserts those not there yet; returns the internal keys of the new ones."""
     statement = insert_rows(QueryRow, rows).on_conflict_do_nothing().returning(QueryRow.id)
@@ -39,6 +54,7 @@ def insert_new(conn: Connection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
 
 def set_deadlines(conn: Connection, seconds: Mapping[UUID, float]) -> None:
     """Sets deadlines, so many seconds from now on the database's clock."""
+    # next_index stands for the type alone: seconds are a double too
     if seconds:
         given = values_of(QueryRow.id, QueryRow.next_index, seconds)
         ahead = func.make_interval(0, 0, 0, 0, 0, 0, given.c.second)
@@ -53,6 +69,13 @@ def contents(conn: Connection, run_id: UUID, external_ids: Sequence[str]) -> dic
         QueryRow.run_id == run_id, among(QueryRow.external_id, external_ids)
     )
     return {(row.tenant, row.external_id): row.content for row in conn.execute(statement)}
+
+
+def first_domains(conn: Connection, run_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Returns the domain of some query of each run that has any."""
+    first = select(QueryRow.domain).where(QueryRow.run_id == RunRow.id).limit(1).scalar_subquery()
+    rows = conn.execute(select(RunRow.id, first.label("domain")).where(among(RunRow.id, run_ids)))
+    return {row.id: row.domain for row in rows if row.domain is not None}
 
 
 def contents_by_key(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, bytes]:
@@ -197,15 +220,19 @@ def reopen(conn: Connection, drawn: Mapping[UUID, int]) -> None:
 
 
 def past_deadline(conn: Connection, most: int) -> list[UUID]:
-    """Locks and returns queries that have not ended at their deadline."""
+    """Locks and returns queries that have not ended at their deadline, those half drawn left out."""
+    return list(conn.execute(PAST_DEADLINE, {"most": most}).scalars())
+
+
+def lock_open(conn: Connection, ids: Sequence[UUID]) -> int:
+    """Locks those of the queries that are open; returns how many that are."""
     statement = (
         select(QueryRow.id)
-        .where(QueryRow.deadline_at <= func.now(), QueryRow.state != "closed")
-        .order_by(QueryRow.deadline_at)
-        .limit(most)
-        .with_for_update(skip_locked=True)
+        .where(among(QueryRow.id, ids), QueryRow.state == "open")
+        .order_by(QueryRow.id)
+        .with_for_update()
     )
-    return list(conn.execute(statement).scalars())
+    return len(conn.execute(statement).all())
 
 
 def being_sampled(conn: Connection, ids: Sequence[UUID]) -> set[UUID]:

@@ -44,9 +44,9 @@ def by_id(conn: Connection, run_ids: Iterable[UUID]) -> dict[UUID, Run]:
     return {row["id"]: _run(row) for row in rows}
 
 
-def seal(conn: Connection, run_id: UUID) -> None:
-    """Notes that a batch gets no more queries."""
-    conn.execute(update(RunRow).where(RunRow.id == run_id).values(sealed_at=func.now()))
+def seal(conn: Connection, run_id: UUID, queries: int) -> None:
+    """Notes that a batch gets so many queries and no more."""
+    conn.execute(update(RunRow).where(RunRow.id == run_id).values(sealed_queries=queries))
 
 
 def close(conn: Connection, run_id: UUID) -> None:
