@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", help="file to write the figures to; - is stdout")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--limit-seconds", type=float, default=40.0, help="for a run of heap or sort")
+    parser.add_argument("--limit-seconds", type=float, default=60.0, help="for a run of heap or sort")
     parser.add_argument(
         "--peak-only", action="store_true", help="print the peak of one run in MiB; used inside"
     )

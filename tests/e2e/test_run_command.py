@@ -242,7 +242,7 @@ def test_a_run_whose_every_process_was_killed_goes_on_and_draws_nothing_twice(
     # the sampler sleeps until the command does, which deletes the ledger when it has all answers
     sampler = system.find("sampler")
     sampler.suspend()
-    all_given = "SELECT count(*) = 1319 AND bool_and(r.sealed_at IS NOT NULL) FROM queries, runs r"
+    all_given = "SELECT count(*) = 1319 AND bool_and(r.sealed_queries = 1319) FROM queries, runs r"
     eventually(lambda: system.ask(all_given) == [(True,)], "all queries were given")
     again.send_signal(signal.SIGSTOP)
     sampler.resume()
