@@ -157,7 +157,7 @@ class Plant:
         self.bell.rung.clear()
         self.pass_time()
         self.windows = self.scene.windows(lease_seconds=10.0)
-        self.rounds = self.scene.rounds(self.windows.lease, waves=WAVES, idle_seconds=1.0)
+        self.rounds = self.scene.rounds(self.windows.lease, waves=WAVES, idle_seconds=30.0)
         self.sampler = self.scene.sampler(most_failures=self.most_failures)
         self.reaper = self.scene.reaper(most_failures=self.most_failures)
 

@@ -178,7 +178,7 @@ def test_a_batch_that_nobody_seals_ends_when_no_query_came_for_a_while(batch: Pl
     for _ in range(12):
         batch.ingest() or batch.work() or batch.schedule() or batch.buy()
     assert batch.scene.outcomes() == {"a": None}
-    batch.scene.pass_time(2.0)
+    batch.scene.pass_time(31.0)
     batch.buy()
     assert batch.scene.outcomes() == {"a": "answered"}
 
