@@ -144,6 +144,7 @@ def show(found: Mapping[str, Any], console: Console) -> None:
     for domain, domain_figures in found["domains"].items():
         console.print(_needs_table(domain, domain_figures))
     console.print(
+        "gain: of sequential over uniform, with its 95% interval. "
         "Shares of uniform's samples with which each policy reaches uniform's success. early stop: round by "
         "round, until a query's first verified success; window: the paper's, all at once; sequential: the "
         "system's default, one after the other. "
