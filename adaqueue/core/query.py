@@ -46,8 +46,9 @@ class Query:
     Attributes:
         domain: `math`, `code` or `chat`.
         prompt: text, or messages of `{"role", "content"}`; at most 200,000 characters together.
-        reference: math: the answer, as text; code: its tests, see `code_reference`. May be absent only where
-            every recorded sample has a reward. chat: always absent, and every recorded sample has a reward.
+        reference: math: the answer, as text; absent, its samples vote. code: its tests, see `code_reference`;
+            absent only where every recorded sample has a reward. chat: always absent, a reward model scores
+            its samples. Without it, either every recorded sample has a reward or none has.
         id: any text of 1 to 200 bytes, unique within a run; made by the client if absent.
         min_budget: samples that the query gets at least, 0 to 1,024.
         max_budget: samples that the query gets at most, 0 to 1,024; absent: the system's `b_max`.
@@ -206,19 +207,25 @@ def _reference(domain: str, reference: object, recording: Recording | None) -> s
     if domain == "chat" and reference is not None:
         raise BadQueryError("reference", reference, "a chat query has none: leave it out")
     if reference is None:
-        if recording is not None and recording.all_rewarded:
-            return None
-        if domain == "chat":
-            remedy = "not yet: without a reward model, each sample of a chat query comes with its reward"
-            raise NotYetError("recording", None, remedy)
-        needs = {"math": "its answer, as text", "code": "its tests"}[domain]
-        raise NotYetError("reference", None, f"not yet: a {domain} query needs {needs}, to be verified")
+        _check_rewards(domain, recording)
+        return None
     if domain == "code":
         return code_reference(reference)
     check_text("reference", reference)
     if not str(reference).strip():
         raise BadQueryError("reference", reference, "is empty: give the answer, as text")
     return str(reference)
+
+
+def _check_rewards(domain: str, recording: Recording | None) -> None:
+    """Of a query without a reference: its samples must have their rewards, or all need the same verifier."""
+    if recording is not None and recording.all_rewarded:
+        return
+    if domain == "code":
+        raise NotYetError("reference", None, "not yet: a code query needs its tests, to be verified")
+    if recording is not None and any(sample.reward is not None for sample in recording.samples):
+        remedy = "some recorded samples have a reward, others none: give each its reward, or none"
+        raise BadQueryError("recording", None, remedy)
 
 
 def _check_limits(minimum: object, maximum: object) -> None:

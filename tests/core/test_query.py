@@ -170,10 +170,8 @@ def test_a_row_that_is_no_object_is_refused(row: object) -> None:
     ("change", "field"),
     [
         ({"domain": "code", "reference": None}, "reference"),
-        ({"domain": "chat", "reference": None}, "recording"),
-        ({"domain": "chat", "reference": None, "samples": [{"text": "a"}]}, "recording"),
+        ({"domain": "code", "reference": None, "samples": [{"text": "a"}]}, "reference"),
         ({"priority": 3}, "priority"),
-        ({"reference": None}, "reference"),
     ],
 )
 def test_what_is_not_built_yet_says_so(change: dict[str, Any], field: str) -> None:
@@ -255,17 +253,33 @@ def test_metadata_may_hold_all_that_json_can() -> None:
     assert Query(**ROW, metadata=metadata).metadata == metadata
 
 
-def test_a_reference_may_be_absent_only_where_every_sample_has_its_reward() -> None:
+def test_code_may_lack_its_tests_only_where_every_sample_has_its_reward() -> None:
     rewarded = Recording((RecordedSample("a", 1.0), RecordedSample("b", 0.0)))
-    assert Query("math", "x", recording=rewarded).reference is None
-    with pytest.raises(NotYetError, match="reference: None: not yet"):
-        Query("math", "x", recording=Recording((RecordedSample("a", 1.0), RecordedSample("b", None))))
+    assert Query("code", "x", recording=rewarded).reference is None
+    with pytest.raises(NotYetError, match="reference: None: not yet: a code query needs its tests"):
+        Query("code", "x", recording=Recording((RecordedSample("a", 1.0), RecordedSample("b", None))))
 
 
-def test_a_chat_query_has_a_reward_for_every_recorded_sample_and_no_reference() -> None:
-    query = Query.from_row({"domain": "chat", "prompt": "Tell a story.", "rewards": [0.25, -3.5]})
+@pytest.mark.parametrize("domain", ["math", "chat"])
+@pytest.mark.parametrize("recorded", [{}, {"rewards": [0.25, -3.5]}, {"samples": [{"text": "a"}]}])
+def test_math_and_chat_need_no_reference(domain: str, recorded: dict[str, Any]) -> None:
+    query = Query.from_row({"domain": domain, "prompt": "Tell a story.", **recorded})
     assert query.reference is None
     assert Query.from_json(json.loads(json.dumps(query.to_json()))) == query
+
+
+@pytest.mark.parametrize("domain", ["math", "chat"])
+def test_without_a_reference_some_recorded_samples_with_a_reward_and_some_without_are_refused(
+    domain: str,
+) -> None:
+    partly = Recording((RecordedSample("a", 1.0), RecordedSample("b", None)))
+    with pytest.raises(BadQueryError, match=r"recording: None: .* give each its reward, or none"):
+        Query(domain, "x", recording=partly)
+
+
+def test_with_a_reference_recorded_rewards_may_be_missing() -> None:
+    partly = Recording((RecordedSample("a", 1.0), RecordedSample("b", None)))
+    assert Query("math", "x", "1", recording=partly).recording == partly
 
 
 def test_a_recording_that_is_none_is_refused() -> None:
