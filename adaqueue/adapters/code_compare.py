@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
+from adaqueue.adapters import taco_compare
+
+Comparison = Literal["strict", "taco"]
+COMPARISONS: tuple[Comparison, ...] = ("strict", "taco")
 RELATIVE_TOLERANCE = 1e-6
 
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+def outputs_comparer(comparison: Comparison) -> Callable[[str, bytes], bool]:
+    """Returns what tells whether an output is the expected one."""
+    return same_output if comparison == "strict" else taco_compare.same_output
+
+
+def values_comparer(comparison: Comparison) -> Callable[[Any, Any], bool]:
+    """Returns what tells whether a result is the expected one."""
+    return same_value if comparison == "strict" else taco_compare.same_value
 
 
 def same_output(expected: str, output: bytes) -> bool:

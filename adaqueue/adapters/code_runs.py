@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from adaqueue.adapters.code_compare import same_output, same_value
+from adaqueue.adapters import taco_compare
+from adaqueue.adapters.code_compare import outputs_comparer, values_comparer
 from adaqueue.adapters.code_wire import Limits, Request
 from adaqueue.adapters.code_zygote import Ending, Run, Zygote
 from adaqueue.adapters.sandbox import check, codec, frames
@@ -48,7 +49,8 @@ def _run_program(zygote: Zygote, request: Request, stdin: str, expected: str) ->
     run = zygote.start("program", {"programs": request.programs}, request.limits, stdin.encode())
     run.wait()
     ending = zygote.end(run)
-    verdict = ending.fault or ("passed" if same_output(expected, ending.output) else "wrong_answer")
+    same = outputs_comparer(request.comparison)
+    verdict = ending.fault or ("passed" if same(expected, ending.output) else "wrong_answer")
     return verdict, ending.by_clock
 
 
@@ -118,9 +120,9 @@ def _converse(
         calls.loaded = True
         for test in tests:
             channel.settimeout(request.limits.wall_seconds)
-            frames.send(channel, codec.dumps((request.reference["entry"], test["args"], {})))
+            frames.send(channel, codec.dumps((request.reference["entry"], _arguments(request, test), {})))
             reply = codec.loads(_receive(channel, request.limits))
-            calls.verdicts.append(_judge(test["expected"], reply))
+            calls.verdicts.append(_judge(request, test["expected"], reply))
             if calls.verdicts[-1] != "passed" and not request.every_test:
                 return None
     except TimeoutError:
@@ -140,10 +142,16 @@ def _receive(channel: socket.socket, limits: Limits) -> bytes:
     return frames.receive(channel, limits.output_bytes, time.monotonic() + limits.wall_seconds)
 
 
-def _judge(expected: Any, reply: Any) -> str:
+def _arguments(request: Request, test: Any) -> list[Any]:
+    given: list[Any] = test["args"]
+    return given if request.comparison == "strict" else taco_compare.arguments(given)
+
+
+def _judge(request: Request, expected: Any, reply: Any) -> str:
+    same = values_comparer(request.comparison)
     match reply:
         case ("value", value):
-            return "passed" if same_value(expected, value) else "wrong_answer"
+            return "passed" if same(expected, value) else "wrong_answer"
     return "runtime_error"
 
 

@@ -142,7 +142,7 @@ class _Server:
         self._give(zygote)
         failed = [test for test in tests if test != "passed"]
         verdict = failed[0] if failed else "passed"
-        return Report(verdict, tuple(tests), request.reference["style"], TIER, time.perf_counter() - started)
+        return Report(verdict, tuple(tests), request.route, TIER, time.perf_counter() - started)
 
     def _take(self) -> Zygote:
         with self._lock:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adaqueue.adapters import code_program
+from adaqueue.adapters.code_compare import Comparison
 from adaqueue.adapters.code_wire import MOST_REPORT_BYTES, SOCKET_SUFFIX, Limits, Report, Request
 from adaqueue.adapters.sandbox import frames
 from adaqueue.core.query import Query
@@ -57,14 +58,23 @@ class CodeVerifier:
     Args:
         folder: holds the sockets of verifier processes; those that come later are found, too.
         limits: of each run.
+        comparison: how outputs and results are compared with what is expected.
         patience_seconds: how long to look for a verifier process when there is none.
     """
 
     name = "code"
 
-    def __init__(self, folder: Path, limits: Limits, patience_seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        limits: Limits,
+        comparison: Comparison = "strict",
+        *,
+        patience_seconds: float = 10.0,
+    ) -> None:
         self._folder = folder
         self._limits = limits
+        self._comparison = comparison
         self._patience_seconds = patience_seconds
         self._turn = itertools.count()
 
@@ -103,6 +113,7 @@ class CodeVerifier:
             reference=query.reference,
             definitions=code_program.definitions(prompt),
             limits=self._limits,
+            comparison=self._comparison,
         )
 
     def _verdict(self, sample: Sample, report: Report) -> Verdict:

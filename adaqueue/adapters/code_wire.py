@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from adaqueue.adapters.code_compare import COMPARISONS, Comparison
+
 MOST_REQUEST_BYTES = 64 << 20
 MOST_REPORT_BYTES = 1 << 20
 SOCKET_SUFFIX = ".sock"
@@ -46,6 +48,7 @@ class Request:
         definitions: source that the check may rely on: the query's prompt.
         limits: of each run.
         every_test: whether tests after the first failed one are run, too.
+        comparison: how outputs and results are compared with what is expected.
     """
 
     programs: tuple[str, ...]
@@ -53,6 +56,17 @@ class Request:
     definitions: str = ""
     limits: Limits = Limits()
     every_test: bool = False
+    comparison: Comparison = "strict"
+
+    def __post_init__(self) -> None:
+        if self.comparison not in COMPARISONS:
+            raise ValueError(f"unknown comparison: {self.comparison}")
+
+    @property
+    def route(self) -> str:
+        """The way to a verdict: the style of the tests, marked where it is not our own comparison."""
+        mark = "" if self.comparison == "strict" else f":{self.comparison}"
+        return f"{self.reference['style']}{mark}"
 
     def to_bytes(self) -> bytes:
         """Returns the request as it travels."""
@@ -73,7 +87,7 @@ class Report:
     Attributes:
         verdict: as in `Verdict`; `not_verified` if it could not be told.
         tests: the verdict of each test that was run; a check counts as one test.
-        route: the style of the tests; the reason of `not_verified`.
+        route: as in `Request`; the reason of `not_verified`.
         tier: isolation under which the program ran: `none` so far.
         seconds: time it took.
     """

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from adaqueue.adapters.code_compare import same_output, same_value
+from adaqueue.adapters import taco_compare
+from adaqueue.adapters.code_compare import outputs_comparer, same_output, same_value, values_comparer
+from adaqueue.adapters.code_wire import Request
 from adaqueue.adapters.sandbox.codec import Opaque
 
 
@@ -81,3 +83,93 @@ def test_a_result_of_the_expected_type_and_value_is_right(expected: Any, given: 
 )
 def test_a_result_of_another_type_or_value_is_wrong(expected: Any, given: Any) -> None:
     assert not same_value(expected, given)
+
+
+@pytest.mark.parametrize(
+    ("expected", "output"),
+    [
+        ("1 2", b"12"),
+        ("1 2", b"2112"),
+        ("1\n2", b"12"),
+        ("3.00001\n4", b"34"),
+        ("1 2\n3", b"3 21"),
+        ("\n1 2 \n", b" \n1 2"),
+        ("1\n2", b"1\r\n2\r\n"),
+        ("a b", b"ab"),
+        ("10 20", b"10 20\n"),
+    ],
+)
+def test_the_taco_comparison_takes_what_its_script_takes(expected: str, output: bytes) -> None:
+    assert outputs_comparer("taco")(expected, output)
+
+
+@pytest.mark.parametrize(
+    ("expected", "output"),
+    [
+        ("3", b"3.0"),
+        ("10 20", b"10  20"),
+        ("10\n20", b"10 \n20"),
+        ("0.5", b"0.5000000001"),
+        ("3", b"3\xff"),
+        ("inf", b"5"),
+        ("1 2", b"1 3"),
+    ],
+)
+def test_the_taco_comparison_refuses_what_its_script_refuses(expected: str, output: bytes) -> None:
+    assert not outputs_comparer("taco")(expected, output)
+
+
+@pytest.mark.parametrize(
+    ("expected", "given"),
+    [
+        (3, 3.0),
+        (1, True),
+        ([3], 3),
+        ([[1, 2]], [1, 2]),
+        ([[[1], [2]]], [(1,), (2,)]),
+        ([1, 2], (1, 2)),
+        ({"1": 2}, {1: 2}),
+        ([{"1": 2}], {1: 2}),
+        ({"a": 2}, {"a": 2}),
+    ],
+)
+def test_the_taco_comparison_takes_results_that_its_script_takes(expected: Any, given: Any) -> None:
+    assert values_comparer("taco")(expected, given)
+
+
+@pytest.mark.parametrize(
+    ("expected", "given"),
+    [
+        (0.3, 0.1 + 0.2),
+        ([[1], [2]], [(1,), (2,)]),
+        ([(1, 2), 3], [(1, 2), 4]),
+        ({"1": 2}, {"1": 2}),
+        ([], None),
+        ([1, 2], {1, 2}),
+        (3, Opaque()),
+    ],
+)
+def test_the_taco_comparison_refuses_results_that_its_script_refuses(expected: Any, given: Any) -> None:
+    assert not values_comparer("taco")(expected, given)
+
+
+@pytest.mark.parametrize(
+    ("given", "called"),
+    [
+        ([{"1": 2}], [{1: 2}]),
+        ([{"a": 2}, 3], [{"a": 2}, 3]),
+        ([[{"1": 2}]], [[{"1": 2}]]),
+        ([], []),
+    ],
+)
+def test_the_taco_way_gives_a_first_argument_its_whole_keys_back(given: list[Any], called: list[Any]) -> None:
+    assert taco_compare.arguments(given) == called
+
+
+def test_every_comparison_but_the_strict_one_marks_the_route_and_an_unknown_one_is_refused() -> None:
+    reference = {"style": "stdin", "tests": [["", ""]]}
+    strict, taco = Request((), reference), Request((), reference, comparison="taco")
+    assert (strict.route, taco.route) == ("stdin", "stdin:taco")
+    assert Request.from_bytes(taco.to_bytes()) == taco
+    with pytest.raises(ValueError, match="lax"):
+        Request((), reference, comparison="lax")  # type: ignore[arg-type]
