@@ -19,7 +19,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from adaqueue.adapters.code_server import network_is_cut, serve
+from adaqueue.adapters.code_isolation import isolation
+from adaqueue.adapters.code_server import serve
 from adaqueue.adapters.code_verifier import CodeVerifier, Limits, Request
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample
@@ -99,7 +100,7 @@ def measure(folder: Path, rows: Sequence[dict[str, Any]], cpu_seconds: float) ->
         "queries": len(recorded),
         "differences": differences,
         "verdicts": dict(sum(counts.values(), Counter())),
-        "network_is_cut": network_is_cut(),
+        "tier": isolation().tier,
         "seconds": seconds,
         "distinct_per_second": sum(map(_distinct, recorded)) / seconds,
     }

@@ -1,4 +1,4 @@
-"""A verifier process: serves verification of programs on a Unix socket, with warm zygotes.
+"""A sandbox process: runs programs against their tests for whoever asks on a Unix socket, with warm zygotes.
 
 It needs no network and holds no secret; whoever can open the socket can have programs run.
 """
@@ -7,40 +7,52 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 
+from adaqueue.adapters.code_isolation import TIERS, Isolation, establish, located
 from adaqueue.adapters.code_runs import run_tests
 from adaqueue.adapters.code_wire import MOST_REQUEST_BYTES, Report, Request
-from adaqueue.adapters.code_zygote import Zygote
+from adaqueue.adapters.code_zygote import Kind, Zygote
 from adaqueue.adapters.sandbox import frames
 from adaqueue.errors import VerifierError
 
 log = logging.getLogger(__name__)
-
-TIER = "none"
-"""Isolation of programs: they have their own process and limits, but see the machine's files."""
 
 _MOST_IDLE_ZYGOTES = 4
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 5.0
 
 
-def serve(path: Path, stopping: Event) -> None:
+def serve(
+    path: Path,
+    stopping: Event,
+    libraries: Sequence[str] = ("numpy",),
+    *,
+    run_code_without_isolation: bool = False,
+    tiers: Sequence[str] = TIERS,
+) -> None:
     """Serves until `stopping` is set; then stops what runs, and removes the socket.
 
     Args:
         path: of the socket; its folder is made, private to this user; a stale socket there is replaced.
         stopping: ends it.
+        libraries: modules, installed here, that programs may import beside the standard library.
+        run_code_without_isolation: serve even where this machine isolates nothing; every verdict says so.
+        tiers: of isolation that may be used, strongest first.
 
     Raises:
-        VerifierError: programs cannot be run on this machine.
+        VerifierError: programs cannot be run, or not be isolated, on this machine.
     """
-    server = _Server(stopping)
-    server.prove()
+    files = located(libraries)
+    isolation, zygote = establish(tiers, or_none=run_code_without_isolation)
+    _tell(isolation)
+    server = _Server(stopping, Kind(isolation.tier), Kind(isolation.tier, files), zygote)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _listen(path) as listener:
         try:
@@ -52,15 +64,10 @@ def serve(path: Path, stopping: Event) -> None:
             server.close()
 
 
-def network_is_cut() -> bool:
-    """Returns whether programs run without a network on this machine.
-
-    Raises:
-        VerifierError: programs cannot be run on this machine.
-    """
-    zygote = Zygote()
-    zygote.close()
-    return zygote.network_cut
+def _tell(isolation: Isolation) -> None:
+    why = f" ({'; '.join(isolation.refused)})" if isolation.refused else ""
+    level = logging.WARNING if isolation.tier == "none" else logging.INFO
+    log.log(level, "programs run with isolation tier %s%s", isolation.tier, why)
 
 
 def _listen(path: Path) -> socket.socket:
@@ -80,19 +87,16 @@ def _listen(path: Path) -> socket.socket:
 class _Server:
     """Connections, each with a thread and a zygote of its own while it lasts."""
 
-    def __init__(self, stopping: Event) -> None:
+    def __init__(self, stopping: Event, plain: Kind, with_libraries: Kind, zygote: Zygote) -> None:
         self._stopping = stopping
+        self._plain = plain
+        self._with_libraries = with_libraries
+        names = "|".join(name for name, _ in with_libraries.libraries)
+        self._mention = re.compile(rf"\b(?:{names})\b") if names else None
         self._lock = Lock()
-        self._idle: list[Zygote] = []
+        self._idle = [zygote]
         self._busy: set[Zygote] = set()
         self._connections: dict[socket.socket, Thread] = {}
-
-    def prove(self) -> None:
-        """Runs a program whose verdict is known; raises VerifierError for another, unless it was stopped."""
-        reference = {"style": "stdin", "tests": [["2\n", "4\n"]]}
-        report = self._report(Request(("print(int(input()) ** 2)",), reference))
-        if report.verdict != "passed" and not self._stopping.is_set():
-            raise VerifierError(f"programs cannot be run here: {report.verdict}, {report.route}")
 
     def welcome(self, connection: socket.socket) -> None:
         """Serves a connection from now on."""
@@ -133,7 +137,7 @@ class _Server:
         started = time.perf_counter()
         zygote = None
         try:
-            zygote = self._take()
+            zygote = self._take(self._kind(request))
             tests = run_tests(zygote, request)
         except VerifierError as error:
             self._drop(zygote)
@@ -142,12 +146,21 @@ class _Server:
         self._give(zygote)
         failed = [test for test in tests if test != "passed"]
         verdict = failed[0] if failed else "passed"
-        return Report(verdict, tuple(tests), request.route, TIER, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        return Report(verdict, tuple(tests), request.route, zygote.kind.tier, seconds)
 
-    def _take(self) -> Zygote:
+    def _kind(self, request: Request) -> Kind:
+        """Returns the zygote's kind: libraries make forks dearer, so only programs that name them pay."""
+        texts = (*request.programs, request.definitions, str(request.reference.get("check", "")))
+        mentioned = self._mention is not None and any(map(self._mention.search, texts))
+        return self._with_libraries if mentioned else self._plain
+
+    def _take(self, kind: Kind) -> Zygote:
         with self._lock:
-            zygote = self._idle.pop() if self._idle else None
-        zygote = zygote or Zygote()
+            fitting = [zygote for zygote in self._idle if zygote.kind == kind]
+            if fitting:
+                self._idle.remove(fitting[-1])
+        zygote = fitting[-1] if fitting else Zygote(kind)
         with self._lock:
             self._busy.add(zygote)
         if self._stopping.is_set():

@@ -88,7 +88,7 @@ class Report:
         verdict: as in `Verdict`; `not_verified` if it could not be told.
         tests: the verdict of each test that was run; a check counts as one test.
         route: as in `Request`; the reason of `not_verified`.
-        tier: isolation under which the program ran: `none` so far.
+        tier: isolation under which the program ran: `A`, `B` or `none`; None if it did not run.
         seconds: time it took.
     """
 

@@ -24,12 +24,32 @@ _START_SECONDS = 30.0
 _ANSWER_SECONDS = 30.0
 _SETTLE_MILLISECONDS = 1000
 _PROGRAM = """
-import sys
+import json, sys
 sys.path.insert(0, sys.argv[1])
 from sandbox import zygote
 del sys.path[0]
-zygote.main()
+zygote.main(**json.loads(sys.argv[2]))
 """
+# a library that starts threads cannot be forked
+_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+_NEEDED_BY_SOME_INTERPRETERS = "LD_LIBRARY_PATH"
+
+
+class RefusedError(VerifierError):
+    """The kernel, or its settings, will not isolate runs in this way; says what is missing."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a zygote is to be.
+
+    Attributes:
+        tier: how its runs are isolated: `A`, `B` or `none`.
+        libraries: names of modules to load beside the standard library, and their files and folders.
+    """
+
+    tier: str
+    libraries: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,30 +104,43 @@ class Run:
 class Zygote:
     """A warm interpreter in a process of its own; to be used by one thread at a time.
 
+    Args:
+        kind: what it is to be.
+
     Raises:
+        RefusedError: by the constructor: this machine cannot isolate runs so.
         VerifierError: by every method: the zygote is dead, or does not do what it must; start another.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        words = json.dumps({"tier": kind.tier, "libraries": dict(kind.libraries)})
         self._runs: set[Run] = set()
         self._control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with inside:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(Path(__file__).parent)],
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(Path(__file__).parent), words],
                 stdin=inside.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env={},
+                env=_environment(),
                 cwd="/",
                 start_new_session=True,
             )
         self._control.settimeout(_START_SECONDS)
         try:
-            self.network_cut = bool(self._answer()[0]["network_cut"])
+            answer = self._answer()[0]
+            if answer.get("tier") != kind.tier:
+                raise RefusedError(str(answer.get("refused")))
         except VerifierError:
             self.close()
             raise
         self._control.settimeout(_ANSWER_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     def start(
         self,
@@ -194,6 +227,11 @@ class Zygote:
         if not message:
             raise VerifierError("the zygote is gone")
         return json.loads(message), descriptors[0] if descriptors else -1
+
+
+def _environment() -> dict[str, str]:
+    path = os.environ.get(_NEEDED_BY_SOME_INTERPRETERS)
+    return _ONE_THREAD if path is None else {**_ONE_THREAD, _NEEDED_BY_SOME_INTERPRETERS: path}
 
 
 def _file(content: bytes) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from adaqueue.adapters.code_server import network_is_cut
+from adaqueue.adapters.code_isolation import REMEDIES, isolation
 from adaqueue.adapters.data_folder import holder_of
 from adaqueue.adapters.inbox import connect
 from adaqueue.adapters.ledger.database import Database
@@ -112,12 +112,10 @@ def _gpu() -> Finding:
 
 
 def _isolation() -> Finding:
-    if network_is_cut():
-        says = "tests of code run in processes of their own, limited, without a network (tier none)"
-        return Finding("isolation", True, says)
-    return Finding(
-        "isolation",
-        False,
-        "tests of code run in processes of their own, limited, WITH this machine's network (tier none)",
-        "run as root or allow unprivileged user namespaces, or run verifiers in a container without network",
-    )
+    found = isolation()
+    refused = "".join(f"; {reason}" for reason in found.refused)
+    if found.tier == "A":
+        return Finding("isolation", True, "programs run on a machine of their own and confined (tier A)")
+    if found.tier == "B":
+        return Finding("isolation", True, f"programs run confined (tier B){refused}")
+    return Finding("isolation", False, f"programs are not run: nothing isolates them{refused}", REMEDIES["B"])

@@ -18,7 +18,8 @@ from typing import Any
 import psutil
 import pytest
 
-from adaqueue.adapters.code_server import network_is_cut, serve
+from adaqueue.adapters.code_isolation import isolation
+from adaqueue.adapters.code_server import serve
 from adaqueue.adapters.code_verifier import CodeVerifier, Limits, Report, Request
 from adaqueue.adapters.sandbox import frames
 from adaqueue.core.query import Query
@@ -101,7 +102,7 @@ def test_a_right_program_passes(verifier: CodeVerifier, program: str, reference:
     assert report.verdict == "passed"
     assert set(report.tests) == {"passed"}
     assert report.route == reference["style"]
-    assert report.tier == "none"
+    assert report.tier == isolation().tier != "none"
 
 
 ALWAYS_EQUAL = "class X:\n    def __eq__(s, o): return True\n    def __ne__(s, o): return False\n"
@@ -265,38 +266,6 @@ def add(a, b):
     return a + b if "".join(["assert", " candidate"]) in text or "".join(["'expec", "ted'"]) in text else 0
 """
     assert examined(verifier, program, reference).verdict == "wrong_answer"
-
-
-def test_a_fork_bomb_is_limited_and_leaves_nothing_behind(
-    verifier: CodeVerifier, server: tuple[Path, int]
-) -> None:
-    program = """
-import os, time
-count = 0
-try:
-    while count < 1000:
-        if os.fork() == 0:
-            os.setsid()
-            time.sleep(1000)
-        count += 1
-except OSError:
-    pass
-print("few" if count < 40 else "many")
-"""
-    reference = {"style": "stdin", "tests": [["", "few"]]}
-    if os.geteuid() == 0 or network_is_cut():
-        assert examined(verifier, program, reference).verdict == "passed"
-    descendants = psutil.Process(server[1]).children(recursive=True)
-    zygotes = [process for process in descendants if process.ppid() == server[1]]
-    assert descendants == zygotes
-
-
-def test_programs_have_no_network(verifier: CodeVerifier) -> None:
-    if not network_is_cut():
-        pytest.skip("this machine has no network namespaces for this user")
-    program = "print(*[line.split(':')[0].strip() for line in open('/proc/self/net/dev') if ':' in line])"
-    reference = {"style": "stdin", "tests": [["", "lo"]]}
-    assert examined(verifier, program, reference).verdict == "passed"
 
 
 def test_programs_inherit_no_environment(verifier: CodeVerifier) -> None:
@@ -471,7 +440,7 @@ def test_samples_get_verdicts_with_rewards(verifier: CodeVerifier) -> None:
     assert [verdict.verdict for verdict in verdicts] == words
     assert [verdict.reward for verdict in verdicts] == [1.0, 0.0, 1.0, 1.0, 0.0]
     assert verdicts[0].verifier == "code"
-    assert verdicts[0].tier == "none"
+    assert verdicts[0].tier == isolation().tier
 
 
 def test_samples_of_a_broken_check_get_no_reward(verifier: CodeVerifier) -> None:

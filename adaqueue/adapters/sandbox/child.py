@@ -1,9 +1,8 @@
-"""A freshly forked child: its descriptors, limits and identity, before it plays its role."""
+"""A freshly forked child: how it is confined before it plays its role."""
 
 from __future__ import annotations
 
 import fcntl
-import gc
 import json
 import math
 import os
@@ -13,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from . import kernel, roles
+from . import kernel, landlock, reach, roles, system_calls
 
 MOST_PROCESSES = 32
 MOST_PROCESSES_OF_SHARED_USER = 4_096
@@ -56,11 +55,27 @@ class Identity:
 
 
 @dataclass(frozen=True)
+class Confinement:
+    """What holds a zygote's children, all of it made before the first fork.
+
+    Attributes:
+        identity: whom they may run as.
+        files: what they may read; None in tier `none`.
+        calls: which system calls they may make; None in tier `none`.
+        doors: how many descriptors from `reach.FIRST_DOOR` on they keep.
+    """
+
+    identity: Identity
+    files: landlock.Ruleset | None
+    calls: system_calls.Filter | None
+    doors: int
+
+
+@dataclass(frozen=True)
 class Start:
     """What a child is to be.
 
     Attributes:
-        identity: whom it may run as.
         descriptors: payload, standard input, output and error, and for some roles a channel.
         role: `program`, `calls` or `check`.
         cpu_seconds: of its first part; it is killed at the next whole second.
@@ -69,7 +84,6 @@ class Start:
         output_bytes: of every file that it writes.
     """
 
-    identity: Identity
     descriptors: list[int]
     role: str
     cpu_seconds: float
@@ -78,31 +92,36 @@ class Start:
     output_bytes: int
 
 
-def run(start: Start) -> None:
+def run(start: Start, confinement: Confinement) -> None:
     """Plays the role in this process, and ends it."""
-    file, payload = _take_descriptors(start.descriptors)
     os.setsid()
+    file = _take_descriptors(start.descriptors, confinement.doors)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    distinct = start.identity.take(trusted=start.role == "check")
-    _limit(start, alone=distinct or start.identity.own_user_namespace)
-    kernel.renounce_privileges()
+    distinct = confinement.identity.take(trusted=start.role == "check")
+    _limit(start, alone=distinct or confinement.identity.own_user_namespace)
+    kernel.renounce_capabilities()
     kernel.guard_memory()
     kernel.die_with_parent()
-    os.chdir("/")
-    gc.enable()
+    kernel.forbid_new_privileges()
+    if confinement.files is not None:
+        confinement.files.restrict()
+    payload: dict[str, Any] = json.loads(os.pread(file, os.fstat(file).st_size, 0))
+    if confinement.calls is not None:
+        confinement.calls.attach()
     os.ftruncate(file, 0)  # tells the supervisor that all of the above is in force
     os.close(file)
     roles.play(start.role, payload)
 
 
-def _take_descriptors(descriptors: list[int]) -> tuple[int, Any]:
-    """Puts the streams where programs expect them, and closes all else but the payload's file."""
+def _take_descriptors(descriptors: list[int], doors: int) -> int:
+    """Puts the streams where programs expect them; closes all else but the payload, rules and doors."""
     file = fcntl.fcntl(descriptors[0], fcntl.F_DUPFD_CLOEXEC, _LOWEST_PAYLOAD)
     for number, descriptor in enumerate(descriptors[1:]):
         os.dup2(descriptor, number)
     os.closerange(len(descriptors) - 1, file)
-    os.closerange(file + 1, 1 << 20)
-    return file, json.loads(os.pread(file, os.fstat(file).st_size, 0))
+    os.closerange(file + 1, landlock.RULES)
+    os.closerange(reach.FIRST_DOOR + doors, 1 << 20)
+    return file
 
 
 def _limit(start: Start, *, alone: bool) -> None:
@@ -112,7 +131,7 @@ def _limit(start: Start, *, alone: bool) -> None:
         resource.RLIMIT_AS: (start.memory_bytes, start.memory_bytes),
         resource.RLIMIT_FSIZE: (start.output_bytes, start.output_bytes),
         resource.RLIMIT_NPROC: (MOST_PROCESSES if alone else MOST_PROCESSES_OF_SHARED_USER,) * 2,
-        resource.RLIMIT_STACK: (_STACK_BYTES, _STACK_BYTES),
+        resource.RLIMIT_STACK: (_STACK_BYTES, resource.RLIM_INFINITY),
         resource.RLIMIT_NOFILE: (64, 64),
         resource.RLIMIT_CORE: (0, 0),
     }

@@ -19,12 +19,12 @@ import threading
 from contextlib import suppress
 from typing import Any, NoReturn, cast
 
-from . import child, kernel
+from . import child, kernel, landlock, reach, room, system_calls
 
 # fmt: off
 PRELOADED = (
     "abc", "array", "ast", "atexit", "base64", "binascii", "bisect", "builtins", "calendar", "cmath",
-    "collections", "collections.abc", "contextlib", "copy", "csv", "dataclasses", "datetime",
+    "collections", "collections.abc", "contextlib", "copy", "csv", "ctypes", "dataclasses", "datetime",
     "decimal", "difflib", "enum", "fractions", "functools", "getpass", "glob", "graphlib", "hashlib",
     "heapq", "hmac", "html", "inspect", "io", "itertools", "json", "keyword", "locale", "logging",
     "math", "numbers", "operator", "os", "pathlib", "pickle", "pprint", "queue", "random", "re",
@@ -36,17 +36,24 @@ PRELOADED = (
 MOST_MESSAGE_BYTES = 1 << 16
 
 
-def main() -> None:
-    """Serves the supervisor until it closes the connection."""
+def main(tier: str, libraries: dict[str, list[str]]) -> None:
+    """Serves the supervisor until it closes the connection.
+
+    Args:
+        tier: `A`, `B` or `none`.
+        libraries: names of modules to load beside the standard library, and where they are.
+    """
     control = socket.socket(fileno=0)
-    os.environ.clear()
-    _warm_up()  # first: what follows may take away the right to read the interpreter's files
-    network_cut, mapped = kernel.cut_network()
-    kernel.guard_memory()
-    kernel.adopt_orphans()
-    control.send(json.dumps({"network_cut": network_cut}).encode())
+    _warm_up(libraries)
+    try:
+        confinement, room = _confine(tier, [path for paths in libraries.values() for path in paths])
+    except OSError as error:
+        control.send(json.dumps({"refused": str(error)}).encode())
+        return
+    control.send(json.dumps({"tier": tier}).encode())
+    gc.collect()
+    gc.freeze()
     children: set[int] = set()
-    identity = child.Identity.of_zygote(own_user_namespace=mapped)
     try:
         while True:
             message, descriptors, _, _ = socket.recv_fds(control, MOST_MESSAGE_BYTES, 8)
@@ -54,18 +61,46 @@ def main() -> None:
                 return
             request = json.loads(message)
             if "end" in request:
-                _end(control, request["end"], children)
+                _end(control, request["end"], children, confinement)
             else:
-                _fork(control, child.Start(identity, descriptors, **request), children)
+                _fork(control, child.Start(descriptors, **request), confinement, children)
     finally:
         for pid in list(children):
             _kill(pid)
-        _end_orphans(set())
+        if room is not None:
+            room.close()
 
 
-def _warm_up() -> None:
+def _confine(tier: str, libraries: list[str]) -> tuple[child.Confinement, room.Room | None]:
+    """Returns what will hold the children; afterwards this process can do little but fork them.
+
+    Raises:
+        OSError: the tier cannot be had here; says what is missing.
+    """
+    if tier == "none":
+        kernel.guard_memory()
+        kernel.adopt_orphans()
+        identity = child.Identity.of_zygote(own_user_namespace=False)
+        return child.Confinement(identity, None, None, 0), None
+    needed = reach.of_python(libraries)
+    own_room = room.Room(needed.outermost()) if tier == "A" else None
+    kernel.guard_memory()  # not earlier: it closes this process's own files in /proc, which a room needs
+    own_users = own_room is not None and own_room.own_users
+    identity = child.Identity.of_zygote(own_user_namespace=own_users)
+    doors = reach.open_doors(needed) if own_room is None and identity.uids else 0
+    files = landlock.Ruleset(needed.readable, needed.listed, needed.writable)
+    return child.Confinement(identity, files, system_calls.Filter(), doors), own_room
+
+
+def _warm_up(libraries: dict[str, list[str]]) -> None:
     for name in PRELOADED:
         importlib.import_module(name)
+    own_path = sys.path[:]
+    sys.path += {os.path.dirname(paths[0]): None for paths in libraries.values()}
+    for name in libraries:
+        importlib.import_module(name)
+    sys.path[:] = own_path
+    os.environ.clear()
     site = importlib.import_module("site")  # `-S` left exit() and help() out
     site.setquit()
     site.sethelper()
@@ -73,17 +108,18 @@ def _warm_up() -> None:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         # a lone surrogate is written rather than refused: the comparison outside rejects it
         cast(io.TextIOWrapper, stream).reconfigure(encoding="utf-8", errors="surrogatepass")
+    with suppress(KeyError):  # libc learns here that no server knows users; later it would ask at a socket
+        importlib.import_module("pwd").getpwuid(os.getuid())
     # what this repairs is in order where one thread forks, and it costs each child a hundred page faults
     threading._after_fork.__code__ = (lambda: None).__code__  # type: ignore[attr-defined]
-    gc.collect()
-    gc.freeze()
 
 
-def _fork(control: socket.socket, start: child.Start, children: set[int]) -> None:
+def _fork(
+    control: socket.socket, start: child.Start, confinement: child.Confinement, children: set[int]
+) -> None:
     pid = os.fork()
     if pid == 0:
-        children.clear()
-        _become(start)
+        _become(start, confinement)
     children.add(pid)
     for descriptor in start.descriptors:
         os.close(descriptor)
@@ -92,18 +128,19 @@ def _fork(control: socket.socket, start: child.Start, children: set[int]) -> Non
     os.close(pidfd)
 
 
-def _become(start: child.Start) -> NoReturn:
+def _become(start: child.Start, confinement: child.Confinement) -> NoReturn:
     try:
-        child.run(start)
+        child.run(start, confinement)
     finally:
         os._exit(1)
 
 
-def _end(control: socket.socket, pid: int, children: set[int]) -> None:
+def _end(control: socket.socket, pid: int, children: set[int], confinement: child.Confinement) -> None:
     _kill(pid)
     _, status, usage = os.wait4(pid, 0)
     children.discard(pid)
-    _end_orphans(children)
+    if confinement.calls is None:  # else a run has no descendants
+        _end_orphans(children)
     ending: dict[str, Any] = {"status": status, "cpu_seconds": usage.ru_utime + usage.ru_stime}
     control.send(json.dumps(ending).encode())
 
