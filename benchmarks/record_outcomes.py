@@ -19,6 +19,8 @@ import torch
 from adaqueue.adapters import code_server
 from adaqueue.adapters.code_verifier import CodeVerifier, Limits
 from adaqueue.adapters.code_wire import SOCKET_SUFFIX
+from adaqueue.adapters.math_check import MathChecker
+from adaqueue.adapters.math_pool import MathPool
 from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample
@@ -92,16 +94,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 @contextmanager
 def verifiers() -> Iterator[dict[Domain, Verifier]]:
     """Lends every domain's verifier; that of code with a verifier process's server in a thread."""
-    stopping = Event()
+    stopping, checker = Event(), MathChecker(MathPool())
     with tempfile.TemporaryDirectory(prefix="adaqueue-") as folder:
         path = Path(folder) / f"recording{SOCKET_SUFFIX}"
         server = Thread(target=code_server.serve, args=(path, stopping))
         server.start()
         try:
-            yield {"math": MathVerifier(), "code": CodeVerifier(path.parent, Limits())}
+            yield {"math": MathVerifier(checker), "code": CodeVerifier(path.parent, Limits())}
         finally:
             stopping.set()
             server.join()
+            checker.close()
 
 
 def _sample(text: str) -> Sample:

@@ -1,22 +1,22 @@
-r"""Finds the final answer in a response to a math query, and writes answers in one spelling."""
+"""Finds the final answer in a response to a math query."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
-from adaqueue.adapters.math_number import UNITS, number, split_unit
+from adaqueue.adapters.math_number import number, split_unit
+from adaqueue.adapters.math_spelling import MAX_ANSWER_CHARACTERS, normalise
+from adaqueue.adapters.math_unit import UNITS
 
-MAX_ANSWER_CHARACTERS = 2_000
-"""A longer answer is not found, one that is given is not normalised."""
 MAX_RESPONSE_CHARACTERS = 20_000
 """Only this much of a response's end is searched."""
 MAX_BOXES = 8
 """Of more boxes than this, the earlier ones are not looked at."""
+MAX_BARE_WORDS = 5
+"""A response of more words is a sentence, not an answer."""
 MAX_JOINT_CHARACTERS = 100
 """Boxes further apart than this are separate answers."""
-
-UNION = "\N{UNION}"
-"""How a normalised answer writes a union of sets."""
 
 _BOX = re.compile(r"(?<!\\)\\+(?:boxed|fbox)\s*\{")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
@@ -28,6 +28,7 @@ _SENTENCE_END = re.compile(r"\.(?:\s|$)")
 _EQUALS = re.compile(r"(?<![<>!:=])=(?!=)")
 _NOT_PROSE = re.compile(r"\\(?:text|mathrm|mbox)\s*\{[^{}]*\}|\\[a-zA-Z]+(?:\{[a-z]*matrix\})?")
 _WORD = re.compile(r"[A-Za-z]{2,}")
+_DIFFERENTIAL = re.compile(r"d[a-z]")
 _PLAIN_WORD = re.compile(r"[A-Za-z'\",.:;*$]*=?")
 _OUTER_MARKS = ".,;:?$*\"'"
 # fmt: off
@@ -39,8 +40,30 @@ _CHANGES_A_NUMBER = frozenset({
 # fmt: on
 
 
+@dataclass(frozen=True)
+class Found:
+    """A response's final answer.
+
+    Attributes:
+        text: the answer, "" where the response holds none.
+        is_marked: it stands in a box, or is the whole response: nothing else can have been meant.
+    """
+
+    text: str
+    is_marked: bool
+
+
 def final_answer(response: str) -> str:
-    r"""Returns the text of the response's final answer, "" where it holds none.
+    """Returns the text of the response's final answer, see `find_answer`, "" where it holds none.
+
+    Args:
+        response: What the model wrote, of any length; only the last 20,000 characters are searched.
+    """
+    return find_answer(response).text
+
+
+def find_answer(response: str) -> Found:
+    r"""Returns the response's final answer.
 
     That is the last balanced `\boxed{}`; without a box, the expression after the last `####`, or what follows
     the last "answer is"; else the last line if it is an expression, what follows its last `=`, the last
@@ -52,7 +75,23 @@ def final_answer(response: str) -> str:
     text = response[-MAX_RESPONSE_CHARACTERS:]
     boxed = _boxed(text)
     if boxed is not None:
-        return boxed
+        return Found(boxed, True)
+    if _is_bare(response):
+        return Found(text.strip(), True)
+    return Found(_unboxed(text), False)
+
+
+def _is_bare(response: str) -> bool:
+    """Whether the response is an answer and nothing else: one expression, or a few words without a number."""
+    text = response.strip()
+    if "\n" in text or "####" in text:
+        return False
+    words = [word for word in _words(text) if not _DIFFERENTIAL.fullmatch(word)]
+    few = len(words) <= MAX_BARE_WORDS and not any(map(str.isdigit, text)) and not _ANSWER_IS.search(text)
+    return not words or few
+
+
+def _unboxed(text: str) -> str:
     after_hashes = [line for line in _HASHES.findall(text) if not _is_prose(line)]
     if after_hashes:
         return str(after_hashes[-1])
@@ -107,7 +146,12 @@ def _expression_in(text: str, numbers_at_most: int) -> str:
 def _is_prose(text: str) -> bool:
     if len(text) > MAX_ANSWER_CHARACTERS:
         return True
-    return any(word.lower() not in UNITS for word in _WORD.findall(_NOT_PROSE.sub(" ", text)))
+    return bool(_words(text))
+
+
+def _words(text: str) -> list[str]:
+    """Words that are neither commands nor units."""
+    return [word for word in _WORD.findall(_NOT_PROSE.sub(" ", text)) if word.lower() not in UNITS]
 
 
 def _last_number(text: str, numbers_at_most: int) -> str | None:
@@ -124,70 +168,3 @@ def _last_number(text: str, numbers_at_most: int) -> str | None:
     if _CHANGES_A_NUMBER.intersection(neighbours) or number(split_unit(normalise(last))[0]) is None:
         return None
     return f"{last} {neighbours[1]}" if neighbours[1] in {*UNITS, "percent"} else last
-
-
-_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}")
-_CHARACTERS = str.maketrans(
-    {
-        "\N{MINUS SIGN}": "-",
-        "\N{MULTIPLICATION SIGN}": "*",
-        "\N{MIDDLE DOT}": "*",
-        "°": r"^\circ",
-        "π": r"\pi",
-        "∞": r"\infty",
-        "≤": r"\le",
-        "≥": r"\ge",
-    }
-)
-_SPELLINGS = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\s+", " "),  # first, so that no pattern below meets a long run of spaces
-        (r"\\\$", " dollar "),
-        (r"\$|(?<!\\)\\[()\[\]]|\*\*|\\!", ""),
-        (r"\\(?:left|right|[bB]igg?[lr]?|displaystyle)(?![a-zA-Z])", ""),
-        (r"(?<=\d)\\,(?=\d{3}(?!\d))", ""),
-        (r"(?<!\\)\\[ ,;:]|\\q?quad(?![a-zA-Z])|~", " "),
-        (r"\{,\}", ","),
-        (r"\\%|\bpercent\b", "%"),
-        (r"\\[dtc]frac", r"\\frac"),
-        (r"\\frac\s*(?:\{([^{}]*)\}|(\w))\s*(?:\{([^{}]*)\}|(\w))", r"\\frac{\1\2}{\3\4}"),
-        (r"\^\s*\{?\s*\\circ\s*\}?", " degree "),
-        (r"([_^])\s*\{\s*([^{}])\s*\}", r"\1\2"),
-        (r"\\(?:times|cdot)(?![a-zA-Z])", "*"),
-        (r"\\([lgn])eq?(?![a-zA-Z])", r"\\\1e"),
-        (r"\\begin ?\{[bp]?matrix\}", "⟦"),
-        (r"\\end ?\{[bp]?matrix\}", "⟧"),
-        (r"\\\\", ";"),
-        (r"&", ","),
-        (r"\\\{", "⦃"),
-        (r"\\\}", "⦄"),
-        (r"\\cup(?![a-zA-Z])", UNION),
-        (r"\\varnothing|⦃\s*⦄", r"\\emptyset"),
-        (r" ?,? ?\b(?:or|and)\b ?", ","),
-        (r"\s+", " "),
-        (r"(?<!\.)\.\s*$", ""),
-    )
-]
-
-
-def normalise(text: str) -> str:
-    r"""Returns the answer in one spelling of what LaTeX and people write differently.
-
-    Dropped are math delimiters, sizes, `\text` (a unit inside it is spelled out) and a final full stop. "or"
-    and "and" become commas; `\{1,2\}` becomes ⦃1,2⦄, `\cup` the sign UNION, a matrix ⟦1,2;3,4⟧. A text too
-    long to be an answer stays as it is.
-    """
-    if len(text) > MAX_ANSWER_CHARACTERS:
-        return text.strip()
-    text = text.translate(_CHARACTERS)
-    for _ in range(2):
-        text = _TEXT.sub(lambda wrapped: f" {UNITS.get(wrapped[1].strip(), wrapped[1])} ", text)
-    for spelling, replacement in _SPELLINGS:
-        text = spelling.sub(replacement, text)
-    return text.strip()
-
-
-def compact(text: str) -> str:
-    """Returns a normalised answer without spaces, save between words or digits: `1 2` is not `12`."""
-    return re.sub(r" (?!(?<=\w )\w)", "", text)

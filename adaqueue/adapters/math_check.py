@@ -1,31 +1,23 @@
-"""Whether a response's final answer equals the reference: as text, then as exact numbers.
+"""Whether a response's final answer equals the reference: as text, as exact numbers, then symbolically.
 
-What neither can tell (equality of expressions, what a sentence means) counts as wrong, by route `string`.
+What none of these can tell is left undecided, for a judge.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import accumulate
-from typing import Literal, TypeAlias
 
-from adaqueue.adapters.math_answer import UNION, compact, final_answer, normalise
-from adaqueue.adapters.math_number import number, split_unit
+from adaqueue.adapters.math_answer import Found, find_answer
+from adaqueue.adapters.math_compare import Comparison, Exact
+from adaqueue.adapters.math_form import Form, read
+from adaqueue.adapters.math_guard import is_guarded
+from adaqueue.adapters.math_pool import MathPool
+from adaqueue.adapters.math_spelling import compact, normalise
 from adaqueue.errors import VerifierError, shorten
 
-Route = Literal["string", "number", "empty"]
-Form: TypeAlias = "Fraction | str | tuple[Form, ...]"
-
-MAX_PARSED_CHARACTERS = 500
-"""A longer answer is compared as text alone."""
-MAX_DEPTH = 4
-"""Brackets within brackets that are taken apart."""
-
-_EQUALS = re.compile(r"\s*(?:(?<![<>!:=])=(?!=)|\\in(?![a-zA-Z]))\s*")
-_NAME = re.compile(r"\\?[A-Za-z]+(?: [A-Za-z]+)*(?:_\{?\w+\}?)?'*(?: ?\([\w\s,]*\))?")
-_VARIABLE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]")
+MAX_TAIL_CHARACTERS = 2_000
+"""Of a response without a marked answer, which a judge gets to see."""
+_EXACT = Comparison(Exact())
 
 
 @dataclass(frozen=True)
@@ -33,20 +25,33 @@ class MathVerdict:
     """What the checker found.
 
     Attributes:
-        passed: The final answer equals the reference.
-        route: What decided: `number` (exact arithmetic), `string` (text alone; where not passed, nothing
-            showed the two to be equal), `empty` (the response holds no answer).
+        equal: whether the final answer equals the reference; None where only a judge could tell.
+        route: what decided: `string` (text alone), `number` (exact arithmetic), `unit` (units or bases that
+            both stand and differ), `empty` (no answer), `hedged` (several answers for one), `symbolic`,
+            `guarded` (an answer too large to be worked out). With None, why nothing did: `undecided`,
+            `unmarked` (the response marks no final answer), `killed` (its worker was too slow or too large).
+        answer: the final answer as the response writes it; where it marks none, the response's end.
     """
 
-    passed: bool
-    route: Route
+    equal: bool | None
+    route: str
+    answer: str
 
 
 class MathChecker:
-    """Checks math answers; without state, so any number of threads may share one."""
+    """Checks math answers; any number of threads may share one.
+
+    Args:
+        pool: compares what is neither equal text nor exact numbers; without one, that stays undecided.
+        paper_exact: equal text alone is a yes and a judge decides everything else, as in the paper (A.1).
+    """
 
     name = "math"
-    version = "1"
+    version = "2"
+
+    def __init__(self, pool: MathPool | None, *, paper_exact: bool = False) -> None:
+        self._pool = pool
+        self._paper_exact = paper_exact
 
     def check(self, reference: str, response: str) -> MathVerdict:
         """Returns whether the response's final answer (see `final_answer`) equals the reference.
@@ -59,123 +64,76 @@ class MathChecker:
             response: What the model wrote, of any length.
 
         Returns:
-            The verdict, in bounded time and memory whatever the texts say.
+            The verdict, within 2.5 s of a worker being free whatever the texts say.
 
         Raises:
-            VerifierError: The reference is empty, so nothing could be told.
+            VerifierError: The reference is empty, or no worker can be started: nothing could be told.
         """
         expected = normalise(reference)
         if not expected:
             raise VerifierError(f"the reference {shorten(reference)} holds no answer to compare with")
-        answer = normalise(final_answer(response))
+        found = find_answer(response)
+        answer = normalise(found.text)
         if not answer:
-            return MathVerdict(passed=False, route="empty")
-        if compact(answer) == compact(expected):
-            return MathVerdict(passed=True, route="string")
-        return _compare(_read(expected), _read(answer))
+            return MathVerdict(False, "empty", "")
+        shown = found.text if found.is_marked else response[-MAX_TAIL_CHARACTERS:]
+        equal, route = self._decide(expected, answer, found)
+        return MathVerdict(equal, route, shown)
+
+    def same(self, first: str, second: str) -> bool:
+        """Returns whether two final answers are proven equal.
+
+        Raises:
+            VerifierError: no worker can be started.
+        """
+        one, other = normalise(first), normalise(second)
+        if not one or not other:
+            return one == other
+        return self._compare(one, other)[0] is True
+
+    def close(self) -> None:
+        """Ends the pool's processes."""
+        if self._pool is not None:
+            self._pool.close()
+
+    def _decide(self, expected: str, answer: str, found: Found) -> tuple[bool | None, str]:
+        if self._paper_exact:
+            return (True, "string") if compact(answer) == compact(expected) else (None, "undecided")
+        if found.is_marked:
+            return self._compare(expected, answer)
+        equal, route = _exactly(expected, answer)
+        return (True, route) if equal else (None, "unmarked")
+
+    def _compare(self, expected: str, answer: str) -> tuple[bool | None, str]:
+        equal, route = _exactly(expected, answer)
+        if equal is not None:
+            return equal, route
+        if is_guarded(answer) or is_guarded(expected):
+            return None if is_guarded(expected) else False, "guarded"
+        if self._pool is None:
+            return None, "undecided"
+        said = self._pool.compare(expected, answer)
+        if said.equal is None:
+            return None, "killed" if said.killed else "undecided"
+        return said.equal, "guarded" if said.guarded else "symbolic"
 
 
-@dataclass(frozen=True)
-class _Answer:
-    name: str
-    unit: str
-    form: Form
+def _exactly(expected: str, answer: str) -> tuple[bool | None, str]:
+    """What text and exact numbers tell, and which of the two did."""
+    if compact(answer) == compact(expected):
+        return True, "string"
+    first, second = read(expected), read(answer)
+    equal = _EXACT.equal(first, second)
+    return equal, "undecided" if equal is None else _route(first, second, equal)
 
 
-def _compare(expected: _Answer, answer: _Answer) -> MathVerdict:
-    agree = (
-        expected.form == answer.form
-        and _compatible(expected.unit, answer.unit)
-        and _compatible(expected.name, answer.name)
-    )
-    by_number = _holds_number(answer.form) if agree else _are_comparable(expected.form, answer.form)
-    return MathVerdict(passed=agree, route="number" if by_number else "string")
-
-
-def _compatible(first: str, second: str) -> bool:
-    return not first or not second or first == second
-
-
-def _are_comparable(first: Form, second: Form) -> bool:
-    """Both are numbers throughout and, where both have parts, parts of the same kind: their values tell."""
-    if isinstance(first, tuple) and isinstance(second, tuple) and first[0] != second[0]:
-        return False
-    return _is_numeric(first) and _is_numeric(second)
-
-
-def _is_numeric(form: Form) -> bool:
-    return all(map(_is_numeric, form[1:])) if isinstance(form, tuple) else isinstance(form, Fraction)
+def _route(first: Form, second: Form, equal: bool) -> str:
+    if not equal and first.unit and second.unit and first.unit != second.unit:
+        return "unit"
+    if not equal and first.kind in {"piece", "base"} and second.kind in {"list", "set", "union"}:
+        return "hedged"
+    return "number" if _holds_number(first) or _holds_number(second) else "string"
 
 
 def _holds_number(form: Form) -> bool:
-    return any(map(_holds_number, form)) if isinstance(form, tuple) else isinstance(form, Fraction)
-
-
-def _read(text: str) -> _Answer:
-    if len(text) > MAX_PARSED_CHARACTERS:
-        return _Answer("", "", text)
-    name, value = _split_name(text)
-    value, unit = split_unit(value)
-    return _Answer(name, unit, _form(value))
-
-
-def _split_name(text: str) -> tuple[str, str]:
-    """The name that `x = 5` gives to 5, and 5; of `2 + 3 = 5` and of longer chains no name, and the end.
-
-    An equation with a variable (`x - 5 = 0`), one between unequal numbers and a list of equations stay whole.
-    """
-    *sides, value = _EQUALS.split(text)
-    name = sides[0] if sides and _NAME.fullmatch(sides[0]) else ""
-    if len(sides) == 1 and not name and _VARIABLE.search(sides[0]):
-        return "", text
-    if any("," in side for side in sides[1:]):
-        return "", text
-    if any(known not in {None, number(value)} for known in map(number, sides)):
-        return "", text
-    return compact(name), value
-
-
-def _form(text: str, depth: int = 0) -> Form:
-    """A number, a tuple of forms led by its brackets, or compact text; equal forms are equal answers."""
-    text = text.strip()
-    value = number(text)
-    if value is not None:
-        return value
-    if depth == MAX_DEPTH:
-        return compact(text)
-    either = number(text.removeprefix("\\pm")) if text.startswith("\\pm") else None
-    if either is not None:
-        return _unordered("⦃⦄", [either, -either])
-    brackets, parts = _parts(text)
-    if not brackets:
-        return compact(text)
-    forms = [_form(part, depth + 1) for part in parts]
-    if len(forms) == 1 and brackets in {"()", "⦃⦄"}:
-        return forms[0]
-    return _unordered(brackets, forms) if brackets in {UNION, "⦃⦄"} else (brackets, *forms)
-
-
-def _unordered(brackets: str, forms: list[Form]) -> Form:
-    return (brackets, *sorted(forms, key=str))
-
-
-def _parts(text: str) -> tuple[str, list[str]]:
-    """What holds the text's parts together, and the parts; two empty values for a text that is one piece."""
-    depths = _depths(text)
-    for separator, brackets in ((UNION, UNION), (",", "⦃⦄"), (";", ";")):
-        parts = _split(text, separator, depths, 0)
-        if len(parts) > 1:
-            return brackets, parts
-    if text[:1] in {"(", "[", "⦃", "⟦"} and text[-1] in {")", "]", "⦄", "⟧"} and 0 not in depths[:-1]:
-        return text[0] + text[-1], _split(text[1:-1], ",", depths[1:-1], 1)
-    return "", []
-
-
-def _depths(text: str) -> list[int]:
-    """How many brackets of any kind are open after each character."""
-    return list(accumulate((char in "([{⦃⟦") - (char in ")]}⦄⟧") for char in text))
-
-
-def _split(text: str, separator: str, depths: list[int], at_depth: int) -> list[str]:
-    cuts = [place for place, char in enumerate(text) if char == separator and depths[place] == at_depth]
-    return [text[start + 1 : end] for start, end in zip([-1, *cuts], [*cuts, len(text)], strict=True)]
+    return form.value is not None or any(map(_holds_number, form.parts))

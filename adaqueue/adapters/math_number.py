@@ -1,4 +1,4 @@
-"""Numbers and units as math answers write them; numbers are exact, never floats."""
+"""Numbers as math answers write them, exact and never floats, and the units after them."""
 
 from __future__ import annotations
 
@@ -6,50 +6,20 @@ import re
 from collections.abc import Callable
 from fractions import Fraction
 
+from adaqueue.adapters.math_unit import UNITS
+
 MAX_NUMBER_CHARACTERS = 500
 MAX_EXPONENT = 1_000
 MAX_POWER_BITS = 8_192
-
-_UNIT_NAMES = {
-    "millimeter": "millimeters millimetre millimetres mm",
-    "centimeter": "centimeters centimetre centimetres cm",
-    "meter": "meters metre metres m",
-    "kilometer": "kilometers kilometre kilometres km",
-    "inch": "inches in",
-    "foot": "feet ft",
-    "yard": "yards yd yds",
-    "mile": "miles mi",
-    "second": "seconds sec secs s",
-    "minute": "minutes min mins",
-    "hour": "hours hr hrs h",
-    "day": "days",
-    "week": "weeks",
-    "month": "months",
-    "year": "years yr yrs",
-    "gram": "grams g",
-    "kilogram": "kilograms kg",
-    "pound": "pounds lb lbs",
-    "ounce": "ounces oz",
-    "milliliter": "milliliters millilitres ml",
-    "liter": "liters litre litres l",
-    "gallon": "gallons gal",
-    "degree": "degrees deg",
-    "radian": "radians rad",
-    "dollar": "dollars",
-    "cent": "cents",
-    "unit": "units",
-    "mph": "",
-}
-UNITS = {alias: name for name, aliases in _UNIT_NAMES.items() for alias in (name, *aliases.split())}
-"""Each way of writing a unit, and the unit's name."""
 
 _DECIMAL = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)"
 _SIGNED_DECIMAL = rf"[+-]?{_DECIMAL}"
 _SIGNED = re.compile(r"([+-]?)\s*(.*?)\s*(%?)", re.DOTALL)
 _UNIT = re.compile(
-    r"(?P<number>.*[\d}%]) ?(?P<scale>square |sq\.? |cubic )?(?P<unit>[A-Za-z]+)"
+    r"(?P<number>.*(?:[\d}%)]|\\pi)) ?(?P<scale>square |sq\.? |cubic )?(?P<unit>[A-Za-z]+)"
     r"(?:\s*(?:/|per )\s*(?P<per>[A-Za-z]+))?(?:\s*\^\s*(?P<power>\d))?"
 )
+_EXPRESSION = re.compile(r"(?:[^A-Za-z\\]|\\(?:frac|sqrt|pi)(?![a-z]))*(?<=[\d})i]) ")
 _CURRENCY = re.compile(r"(?P<sign>[+-]?)\s*dollar (?P<number>.*)")
 
 
@@ -57,15 +27,18 @@ def number(text: str) -> Fraction | None:
     r"""Returns the exact value of one number, None for everything else.
 
     Understood: signs, thousands separators, decimals, `a/b`, `\frac{a}{b}`, mixed numbers, `1.5e3`,
-    `1.5*10^3`, powers of whole numbers, percent (a hundredth). What might be huge is not computed.
+    `1.5*10^3`, powers of whole numbers, repeating decimals, words up to twenty, percent (a
+    hundredth). What might be huge is not computed.
 
     Args:
-        text: In the spelling of `math_answer.normalise`.
+        text: In the spelling of `math_spelling.normalise`.
     """
     parts = _SIGNED.fullmatch(text)
     if parts is None or len(text) > MAX_NUMBER_CHARACTERS:
         return None
     sign, body, percent = parts.groups()
+    if not percent and body.lower() in _WORDS:
+        return _WORDS[body.lower()] * (-1 if sign == "-" else 1)
     for shape, value_of in _SHAPES:
         match = shape.fullmatch(body)
         value = value_of(match) if match else None
@@ -75,22 +48,27 @@ def number(text: str) -> Fraction | None:
 
 
 def split_unit(text: str) -> tuple[str, str]:
-    """Returns a number's text and its unit's name; any other text whole, with an empty unit."""
+    """Returns the text of a number or a constant expression, and its unit's name; else all, and no unit."""
     money = _CURRENCY.fullmatch(text)
     if money and number(money["number"]) is not None:
         return money["sign"] + money["number"], "dollar"
     match = _UNIT.fullmatch(text) if len(text) <= MAX_NUMBER_CHARACTERS else None
-    if not match or number(match["number"]) is None:
+    if not match or not _has_value(match["number"], text):
         return text, ""
     names = [_unit_name(word) for word in (match["unit"], match["per"]) if word]
     if "" in names:
         return text, ""
     power = {"c": "3", "s": "2"}.get((match["scale"] or " ")[0], match["power"])
-    return match["number"], "/".join(names) + (f"^{power}" if power else "")
+    return match["number"], "/".join(names) + (f"^{power}" if power not in {None, "1"} else "")
+
+
+def _has_value(bare: str, text: str) -> bool:
+    """A unit after anything else than a number stands apart, lest it be a factor."""
+    return number(bare) is not None or bool(_EXPRESSION.fullmatch(text[: len(bare) + 1]))
 
 
 def _unit_name(word: str) -> str:
-    """A single letter is a variable here: `math_answer.normalise` has spelled out those that are units."""
+    """A single letter is a variable here: `math_spelling.normalise` has spelled out those that are units."""
     return UNITS.get(word.lower(), "") if len(word) > 1 else ""
 
 
@@ -117,6 +95,12 @@ def _scientific(match: re.Match[str]) -> Fraction | None:
     return None if abs(exponent) > MAX_EXPONENT else _decimal(match["times"]) * Fraction(10) ** exponent
 
 
+def _repeating(match: re.Match[str]) -> Fraction:
+    whole, fixed, period = match["whole"] or "0", match["fixed"], match["period"]
+    repeated = Fraction(int(period), 10 ** len(period) - 1)
+    return int(whole) + (int(fixed or "0") + repeated) / Fraction(10 ** len(fixed))
+
+
 _SHAPES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Fraction | None]]] = [
     (re.compile(_DECIMAL), lambda match: _decimal(match[0])),
     (re.compile(rf"(?:(?P<whole>\d+)\s+)?(?P<top>{_DECIMAL})\s*/\s*(?P<bottom>{_DECIMAL})"), _ratio),
@@ -134,4 +118,17 @@ _SHAPES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Fraction | None]]
         ),
         _power,
     ),
+    (
+        re.compile(
+            r"(?P<whole>\d*)\.(?P<fixed>\d*) ?\\(?:overline|bar|dot) ?\{?"
+            r"(?P<period>(?:(?<=\{)\d+(?=\})|(?<!\{)\d))\}?"
+        ),
+        _repeating,
+    ),
 ]
+# fmt: off
+_WORDS = {word: Fraction(value) for value, word in enumerate((
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
+))}
+# fmt: on

@@ -1,0 +1,70 @@
+"""What can be told of answers that are words: the same ones, or such as exclude each other."""
+
+from __future__ import annotations
+
+import re
+
+_WORDS = re.compile(r"[A-Za-z][A-Za-z' -]*")
+_ARTICLES = frozenset({"the", "a", "an"})
+_EXCLUSIVE = tuple(
+    frozenset(group.split())
+    for group in (
+        "yes no",
+        "true false",
+        "odd even neither both",
+        "increasing decreasing constant",
+        "positive negative zero",
+        "convergent divergent",
+        "converge diverge",
+        "rational irrational",
+        "prime composite",
+        "acute obtuse right",
+        "always sometimes never",
+        "circle ellipse parabola hyperbola",
+        "monday tuesday wednesday thursday friday saturday sunday",
+        "january february march april may june july august september october november december",
+    )
+)
+_KNOWN = frozenset().union(*_EXCLUSIVE)
+# fmt: off
+_COUNTS = re.compile(
+    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty"
+    r"|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|third|quarter|fifth|sixth|dozen|none"
+    r"|no|nothing|nobody|never|infinit\w+|single|once|twice|both|neither|unit|pi|all|every\w*|any\w*|undefined)s?\b",
+    re.IGNORECASE,
+)
+# fmt: on
+
+
+def are_words(text: str) -> bool:
+    """Whether a compact piece is words rather than a product of variables."""
+    if not _WORDS.fullmatch(text):
+        return False
+    words = text.lower().split()
+    return any(len(word) >= 4 or word in _KNOWN for word in words)
+
+
+def same_words(first: str, second: str) -> bool | None:
+    """Returns whether two texts of words say the same; None where that takes a reader.
+
+    Capitals, articles and the plural make no difference.
+    """
+    one, other = _stems(first), _stems(second)
+    if one == other:
+        return True
+    if len(one) == len(other) == 1 and any({*one, *other} <= group for group in _EXCLUSIVE):
+        return False
+    return None
+
+
+def names_no_number(text: str) -> bool:
+    """Whether a text of words names no number: then no number can equal it."""
+    return are_words(text) and not _COUNTS.search(text)
+
+
+def _stems(text: str) -> list[str]:
+    words = [word for word in text.lower().replace("-", " ").split() if word not in _ARTICLES]
+    return [
+        word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
+        for word in words
+    ]
