@@ -8,7 +8,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 # volumes that are mounted at these folders take their owner over
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin adaqueue \
     && install --directory --owner=adaqueue --group=adaqueue --mode=0700 \
-        /home/adaqueue/.cache /run/adaqueue-verifiers
+        /home/adaqueue/.cache /run/adaqueue-sandboxes
 WORKDIR /srv/adaqueue
 
 # what adaqueue needs is installed before adaqueue, so that a change of code leaves these layers as they are

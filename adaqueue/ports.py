@@ -17,8 +17,9 @@ from adaqueue.core.decisions import (
     Window,
 )
 from adaqueue.core.query import Message, Query
-from adaqueue.core.records import Claim, Closing, Sample, Unit, Verdict
+from adaqueue.core.records import Claim, Closing, Doubt, Sample, Unit, Verdict
 from adaqueue.core.specs import FeatureSpec, Run, Sampling
+from adaqueue.core.trust import Audit
 
 
 class Inbox(Protocol):
@@ -194,15 +195,31 @@ class Verifier(Protocol):
         ...
 
 
-class SamplingLedger(Protocol):
-    """What the sampler reads and writes; every write is void once another attempt has begun."""
+class Judge(Protocol):
+    """Says what no rule can tell: whether an answer means the same as the reference.
+
+    Attributes:
+        name: id of the model that judges.
+        revision: of the model, empty where it cannot be told.
+    """
+
+    name: str
+    revision: str
+
+    def equal(self, doubts: Sequence[Doubt]) -> list[bool]:
+        """Returns whether each answer is equivalent to its reference.
+
+        Raises:
+            VerifierError: the judge broke; says nothing about any answer.
+        """
+        ...
+
+
+class ClaimLedger(Protocol):
+    """What samplers and verifiers read and write; every write is void once another attempt has begun."""
 
     def claim(self, ids: Sequence[UUID]) -> list[Claim]:
         """Takes those allocations that are ready."""
-        ...
-
-    def record(self, claims: Sequence[Claim], sampling: Sampling, samples: Sequence[Sample]) -> set[UUID]:
-        """Commits one engine response; returns the keys of the claims that are still held."""
         ...
 
     def finish(self, closings: Sequence[Closing], verdicts: Sequence[Verdict]) -> None:
@@ -215,6 +232,32 @@ class SamplingLedger(Protocol):
 
     def hand_back(self, claims: Sequence[Claim]) -> None:
         """Gives claims up unharmed; another worker gets them at once."""
+        ...
+
+
+class SamplingLedger(ClaimLedger, Protocol):
+    """What a sampler writes besides."""
+
+    def record(
+        self,
+        claims: Sequence[Claim],
+        sampling: Sampling,
+        samples: Sequence[Sample],
+        complete: Sequence[Claim] = (),
+    ) -> set[UUID]:
+        """Commits one engine response, and leaves complete claims to the verifiers.
+
+        Returns:
+            Keys of the claims that were still held.
+        """
+        ...
+
+
+class VerifyingLedger(ClaimLedger, Protocol):
+    """What a verifier writes besides."""
+
+    def audit(self, audits: Sequence[Audit]) -> None:
+        """Commits audits; the first of a sample and auditor stays."""
         ...
 
 

@@ -87,15 +87,43 @@ class Settings(BaseModel):
     prior_beta: float = Field(1.0, gt=0, description="Beta prior over success where there is no probe")
 
     samplers: int = Field(1, ge=1, le=64, description="sampler processes that `adaqueue up` runs")
-    verifiers: int = Field(2, ge=1, le=256, description="processes of `adaqueue up` that run tests of code")
-    verifiers_folder: Path | None = Field(
-        None, description="where verifiers' sockets are; absent: in the data folder"
+    verifiers: int = Field(1, ge=1, le=64, description="verifier processes that `adaqueue up` runs")
+    sandboxes: int = Field(2, ge=1, le=256, description="processes of `adaqueue up` that run tests of code")
+    sandboxes_folder: Path | None = Field(
+        None, description="where sandboxes' sockets are; absent: in the data folder"
+    )
+    run_code_without_isolation: bool = Field(
+        False, description="run tests of code even where this machine can isolate nothing (tier none)"
+    )
+    test_libraries: str = Field(
+        "numpy", description="installed modules that a program under test may import, with commas"
     )
     test_cpu_seconds: float = Field(
         10.0, gt=0, le=600, description="processor time of a program under test; twice that and 1 s elapsed"
     )
     test_memory_mebibytes: int = Field(512, ge=64, le=65_536, description="memory of a program under test")
     test_output_bytes: int = Field(2**20, ge=1_024, le=2**30, description="output of a program under test")
+    test_comparison: Literal["strict", "taco"] = Field(
+        "strict", description="how outputs are compared; taco: as that data set's own, laxer script does"
+    )
+    math_paper_exact: bool = Field(
+        False, description="send every math answer that differs as text to the judge, as the paper does"
+    )
+    judge_model: str | None = Field(
+        None, description="chat model that judges math answers; absent: nobody does", min_length=1
+    )
+    judge_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="OpenAI-compatible server of judge_model; absent: transformers loads it",
+    )
+    judge_api_key: SecretStr | None = Field(None, description="sent to judge_url; absent: none")
+    reward_model: str | None = Field(
+        None, description="sequence classifier that scores chat, a folder or a hub name", min_length=1
+    )
+    audit_share: float = Field(
+        0.01, ge=0, le=1, description="share of verdicts that a second verifier checks again"
+    )
 
     inbox_capacity: int = Field(100_000, ge=1, description="queries in the inbox at most")
     heartbeat_seconds: float = Field(2.0, gt=0, description="between two signs of life of a worker")

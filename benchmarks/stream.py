@@ -26,7 +26,6 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.data_folder import hold
-from adaqueue.adapters.domain_verifier import DomainVerifier
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
 from adaqueue.adapters.ledger.lease import PostgresLease
@@ -44,7 +43,7 @@ from adaqueue.core.query import Query
 from adaqueue.core.recording import RecordedSample, Recording
 from adaqueue.core.specs import Run
 from adaqueue.core.twin import POPULATIONS, Twin, draw
-from adaqueue.flows.answer import answer
+from adaqueue.flows.draw import draw as draw_samples
 from adaqueue.flows.schedule import buy_once, schedule_once
 from benchmarks import report
 
@@ -124,8 +123,8 @@ class Stream:
         self.run = self._results.open_run(run)
         worker = uuid7()
         sampling = PostgresSamplingLedger(database, lambda: worker, decoder="replay", most_failures=5)
-        self._answer = partial(
-            answer, ledger=sampling, engine=ReplayEngine(), verifier=DomainVerifier({}), stopping=Event()
+        self._draw = partial(
+            draw_samples, ledger=sampling, engine=ReplayEngine(), doorbell=self._bell, stopping=Event()
         )
         self._lease = PostgresLease(database, uuid7())
         self.restart_scheduler()
@@ -157,7 +156,7 @@ class Stream:
         drawn = 0.0
         while drawn < samples and buy_once(self._lease, self._rounds, self._bell, WAVES):
             ids, self._bell.heard = self._bell.heard, []
-            self._answer(ids)
+            self._draw(ids)
             drawn += len(ids)
 
     def account(self) -> dict[str, float]:

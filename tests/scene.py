@@ -17,6 +17,7 @@ from adaqueue.adapters.ledger.reaper import PostgresReaperLedger
 from adaqueue.adapters.ledger.results import PostgresResults
 from adaqueue.adapters.ledger.rounds import PostgresRoundLedger
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
+from adaqueue.adapters.ledger.verifying import PostgresVerifyingLedger
 from adaqueue.adapters.ledger.windows import PostgresWindowLedger
 from adaqueue.adapters.sql import workers
 from adaqueue.core.arrivals import Arrival
@@ -122,6 +123,10 @@ class Scene:
         worker = worker or self.worker()
         return PostgresSamplingLedger(self.database, lambda: worker, decoder="m", most_failures=most_failures)
 
+    def verifier(self, worker: UUID | None = None, most_failures: int = 3) -> PostgresVerifyingLedger:
+        worker = worker or self.worker("verifier")
+        return PostgresVerifyingLedger(self.database, lambda: worker, most_failures=most_failures)
+
     def reaper(self, **given: Any) -> PostgresReaperLedger:
         usual: dict[str, Any] = {"worker_seconds": 10.0, "ring_seconds": 15.0, "most_failures": 3}
         return PostgresReaperLedger(self.database, max_tokens=SAMPLING.max_tokens, **{**usual, **given})
@@ -191,7 +196,7 @@ def closing(claim: Claim, number: int = 0, reward: float | None = 1.0) -> Closin
         samples_used=claim.budget,
         abstained=False,
     )
-    return Closing(claim, answer, number, claim.budget)
+    return Closing(claim, answer, number)
 
 
 def by_id(claims: Sequence[Claim]) -> Mapping[str, Claim]:

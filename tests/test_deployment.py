@@ -30,7 +30,8 @@ SERVERS = {"redis", "postgres"}
 WORKERS = sorted(set(SERVICES) - SERVERS - {"migrate"})
 PASSWORDS = {"REDIS_PASSWORD": "of-redis", "POSTGRES_PASSWORD": "of-postgres"}
 # read by clients or by `adaqueue up` alone; Celery's broker is the Redis of the compose file
-NOT_FOR_WORKERS = {"policy", "average_budget", "b_max", "samplers", "verifiers", "data_folder", "broker_url"}
+COUNTS = {"samplers", "verifiers", "sandboxes"}
+NOT_FOR_WORKERS = {"policy", "average_budget", "b_max", "data_folder", "broker_url", *COUNTS}
 
 
 def interpolated(text: str, variables: Mapping[str, str]) -> str:
@@ -87,7 +88,7 @@ def test_the_compose_file_follows_the_schema_of_compose() -> None:
 
 @pytest.mark.parametrize("key", ["netwrok_mode", "gpus"])
 def test_the_schema_refuses_a_key_that_it_does_not_know(key: str) -> None:
-    changed = {"services": {"verifier": {**SERVICES["verifier"], key: "none"}}}
+    changed = {"services": {"sandbox": {**SERVICES["sandbox"], key: "none"}}}
     with pytest.raises(jsonschema.ValidationError, match=key):
         jsonschema.Draft7Validator(SCHEMA).validate(changed)
 
@@ -108,7 +109,8 @@ def test_each_setting_of_a_service_is_known_and_its_value_is_accepted(service: s
 
 def test_every_setting_of_workers_can_be_set_from_outside_or_is_set() -> None:
     wanted = {f"{PREFIX}{name.upper()}" for name in set(Settings.model_fields) - NOT_FOR_WORKERS}
-    assert set(SERVICES["sampler"]["environment"]) - {"HF_TOKEN"} == wanted
+    given = {name for kind in ("sampler", "verifier", "sandbox") for name in SERVICES[kind]["environment"]}
+    assert given - {"HF_TOKEN"} == wanted
     assert load_settings(environment=environment("sampler", ADAQUEUE_TEMPERATURE="0.2")).temperature == 0.2
 
 
@@ -157,39 +159,39 @@ def test_secrets_reach_only_those_who_need_them() -> None:
     def knows(service: str) -> bool:
         return any(word in value for value in environment(service).values() for word in PASSWORDS.values())
 
-    ledger = {"migrate", "scheduler", "features", "sampler", "sampler-2"}
+    ledger = {"migrate", "scheduler", "features", "sampler", "sampler-2", "verifier"}
     assert {service for service in SERVICES if knows(service)} == SERVERS | ledger
     assert not any("PASSWORD" in str(service.get("command")) for service in SERVICES.values())
 
 
-def test_the_verifier_has_no_network_no_secret_and_no_privilege() -> None:
-    verifier = SERVICES["verifier"]
-    assert verifier["network_mode"] == "none"
-    assert {"networks", "ports", "cap_add", "env_file"}.isdisjoint(verifier)
-    assert set(verifier["environment"]) == {f"{PREFIX}VERIFIERS_FOLDER"}
-    assert verifier["read_only"] is True
-    assert verifier["cap_drop"] == ["ALL"]
-    assert verifier["security_opt"] == ["no-new-privileges:true"]
+def test_the_sandbox_has_no_network_no_secret_and_no_privilege() -> None:
+    sandbox = SERVICES["sandbox"]
+    assert sandbox["network_mode"] == "none"
+    assert {"networks", "ports", "cap_add", "env_file"}.isdisjoint(sandbox)
+    names = {"SANDBOXES_FOLDER", "TEST_LIBRARIES", "RUN_CODE_WITHOUT_ISOLATION"}
+    assert set(sandbox["environment"]) == {f"{PREFIX}{name}" for name in names}
+    assert sandbox["read_only"] is True
+    assert sandbox["cap_drop"] == ["ALL"]
+    assert sandbox["security_opt"] == ["no-new-privileges:true"]
 
 
-def test_the_verifier_may_write_to_its_sockets_and_tmp_alone_and_not_without_end() -> None:
-    verifier = SERVICES["verifier"]
-    folder = verifier["environment"][f"{PREFIX}VERIFIERS_FOLDER"]
-    assert verifier["volumes"] == [f"verifiers:{folder}"]
-    assert [entry.partition(":")[0] for entry in verifier["tmpfs"]] == ["/tmp"]  # noqa: S108 - in a container
-    assert all("size=" in entry for entry in verifier["tmpfs"])
-    assert verifier["pids_limit"] > 0
+def test_the_sandbox_may_write_to_its_sockets_and_tmp_alone_and_not_without_end() -> None:
+    sandbox = SERVICES["sandbox"]
+    folder = sandbox["environment"][f"{PREFIX}SANDBOXES_FOLDER"]
+    assert sandbox["volumes"] == [f"sandboxes:{folder}"]
+    assert [entry.partition(":")[0] for entry in sandbox["tmpfs"]] == ["/tmp"]  # noqa: S108 - in a container
+    assert all("size=" in entry for entry in sandbox["tmpfs"])
+    assert sandbox["pids_limit"] > 0
     programs_mebibytes = 4 * Settings.model_fields["test_memory_mebibytes"].default
-    assert int(verifier["mem_limit"].removesuffix("gb")) * 1024 > programs_mebibytes
-    assert verifier["memswap_limit"] == verifier["mem_limit"]
+    assert int(sandbox["mem_limit"].removesuffix("gb")) * 1024 > programs_mebibytes
+    assert sandbox["memswap_limit"] == sandbox["mem_limit"]
 
 
-def test_verifiers_and_samplers_share_the_folder_of_sockets_as_one_user() -> None:
-    for sampler in ("sampler", "sampler-2"):
-        folder = environment(sampler)[f"{PREFIX}VERIFIERS_FOLDER"]
-        assert f"verifiers:{folder}" in SERVICES[sampler]["volumes"]
-        assert SERVICES[sampler]["image"] == SERVICES["verifier"]["image"]
-    options = COMPOSE["volumes"]["verifiers"]["driver_opts"]["o"].split(",")
+def test_verifiers_and_sandboxes_share_the_folder_of_sockets_as_one_user() -> None:
+    folder = environment("verifier")[f"{PREFIX}SANDBOXES_FOLDER"]
+    assert f"sandboxes:{folder}" in SERVICES["verifier"]["volumes"]
+    assert SERVICES["verifier"]["image"] == SERVICES["sandbox"]["image"]
+    options = COMPOSE["volumes"]["sandboxes"]["driver_opts"]["o"].split(",")
     (uid,) = re.findall(r"useradd --uid (\d+)", "\n".join(stages()["base"]))
     assert {"mode=0700", f"uid={uid}", f"gid={uid}"} <= set(options)
 

@@ -56,15 +56,21 @@ def test_every_setting_may_come_from_the_environment_under_its_name() -> None:
         "policy": "uniform",
         "features": "vllm",
         "engine_options": "-x",
+        "test_libraries": "numpy",
+        "test_comparison": "taco",
+        "judge_model": "j",
+        "reward_model": "r",
     }
-    paths = {"data_folder": "/x", "verifiers_folder": "/y"}
-    own = {"engine_url": "http://e:1", "features_url": "http://f:1", "engine_options": "-x"}
-    given = {**URLS, **words, **paths, **own}
-    large = {"test_memory_mebibytes": "64", "test_output_bytes": "1024"}
-    numbers = {name: large.get(name, "3") for name in Settings.model_fields if name not in given}
+    flags = {"run_code_without_isolation": "1", "math_paper_exact": "1"}
+    paths = {"data_folder": "/x", "sandboxes_folder": "/y"}
+    own = {"engine_url": "http://e:1", "features_url": "http://f:1", "judge_url": "http://j:1"}
+    given = {**URLS, **words, **paths, **own, **flags, "judge_api_key": "k"}
+    fitting = {"test_memory_mebibytes": "64", "test_output_bytes": "1024", "audit_share": "0.5"}
+    numbers = {name: fitting.get(name, "3") for name in Settings.model_fields if name not in given}
     environment = {f"{PREFIX}{name.upper()}": value for name, value in {**given, **numbers}.items()}
     settings = load(environment)
     assert all(getattr(settings, name) == value for name, value in {**words, **own}.items())
+    assert all(getattr(settings, name) is True for name in flags)
     assert all(getattr(settings, name) == Path(value) for name, value in paths.items())
     assert all(getattr(settings, name) == float(value) for name, value in numbers.items())
     assert settings.database_url is not None

@@ -1,4 +1,4 @@
-"""Draws, verifies and answers what its doorbells say."""
+"""Draws what its doorbells say."""
 
 from adaqueue.wiring.processes import run_sampler
 

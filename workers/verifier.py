@@ -1,4 +1,4 @@
-"""Runs programs against their tests."""
+"""Verifies what was drawn, and answers."""
 
 from adaqueue.wiring.processes import run_verifier
 

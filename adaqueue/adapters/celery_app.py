@@ -12,8 +12,9 @@ from kombu.exceptions import OperationalError
 
 from adaqueue.errors import UnavailableError
 
-FEATURES_BATCH = 128
 SAMPLE_BATCH = 64
+BATCHES = {"features": 128, "verify": 16}
+"""Ids of one message at most; a slow test holds up its message's other queries alone."""
 
 
 def make_app(broker_url: str) -> Celery:
@@ -52,8 +53,8 @@ def make_app(broker_url: str) -> Celery:
 
 
 def queue_name(queue: str) -> str:
-    """Returns the Celery queue for `features`, or for an engine's samples."""
-    return queue if queue == "features" else f"sample-{queue}"
+    """Returns the Celery queue for `features`, `verify`, or an engine's samples."""
+    return queue if queue in BATCHES else f"sample-{queue}"
 
 
 class CeleryDoorbell:
@@ -68,7 +69,7 @@ class CeleryDoorbell:
 
     def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
         """Rings for ids, see `Doorbell`."""
-        most = 1 if alone else FEATURES_BATCH if queue == "features" else SAMPLE_BATCH
+        most = 1 if alone else BATCHES.get(queue, SAMPLE_BATCH)
         name = queue_name(queue)
         try:
             for batch in _batches([str(key) for key in ids], most):
@@ -96,10 +97,12 @@ def add_task(app: Celery, queue: str, work: Callable[[list[UUID]], int]) -> None
     app.task(name=queue_name(queue), ignore_result=True)(answer_doorbell)
 
 
-def serve(app: Celery, name: str, queues: Sequence[str], on_stop: Callable[[], Any]) -> None:
+def serve(
+    app: Celery, name: str, queues: Sequence[str], on_stop: Callable[[], Any], threads: int = 1
+) -> None:
     """Runs a worker on the queues until SIGTERM; `on_stop` is called when the signal comes.
 
-    One thread: the engine is one, and a fork would break it.
+    Threads: a fork would break an engine or a judge; one of them, where the engine is one.
     """
     from celery.signals import worker_shutting_down
 
@@ -114,7 +117,7 @@ def serve(app: Celery, name: str, queues: Sequence[str], on_stop: Callable[[], A
         [
             "worker",
             "--pool=threads",
-            "--concurrency=1",
+            f"--concurrency={threads}",
             "--without-gossip",
             "--without-mingle",
             "--without-heartbeat",

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from adaqueue.core.query import Query
-from adaqueue.core.records import Sample, Verdict, not_verified
+from adaqueue.core.records import Sample, Verdict, not_verified, recorded
 from adaqueue.errors import VerifierError
 from adaqueue.ports import Verifier
 
@@ -15,7 +15,7 @@ class DomainVerifier:
     """Shares samples out among verifiers; one that breaks says nothing about the others' samples.
 
     Args:
-        verifiers: one for each domain.
+        verifiers: one for each domain, and for `math without a reference`.
     """
 
     def __init__(self, verifiers: Mapping[str, Verifier]) -> None:
@@ -27,34 +27,25 @@ class DomainVerifier:
         waiting: dict[str, list[int]] = defaultdict(list)
         for place, (query, sample) in enumerate(drawn):
             if sample.reward is not None:
-                verdicts[place] = _recorded(sample, sample.reward)
-            elif query.reference is None or sample.text is None:
-                reason = "neither a recorded reward nor a response and its reference"
+                verdicts[place] = recorded(sample, sample.reward)
+            elif sample.text is None or (kind := self._kind(query)) is None:
+                reason = "it has no recorded reward, and no verifier for what it has"
                 verdicts[place] = not_verified(sample, reason)
             else:
-                waiting[query.domain].append(place)
-        for domain, places in waiting.items():
-            said = self._ask(domain, [drawn[place] for place in places])
+                waiting[kind].append(place)
+        for kind, places in waiting.items():
+            said = self._ask(kind, [drawn[place] for place in places])
             verdicts.update(zip(places, said, strict=True))
         return [verdicts[place] for place in range(len(drawn))]
 
-    def _ask(self, domain: str, drawn: Sequence[tuple[Query, Sample]]) -> list[Verdict]:
+    def _kind(self, query: Query) -> str | None:
+        """Whose query it is; None where nobody here could tell."""
+        needs_none = query.domain == "chat" or query.reference is not None
+        kind = query.domain if needs_none else f"{query.domain} without a reference"
+        return kind if kind in self._verifiers else None
+
+    def _ask(self, kind: str, drawn: Sequence[tuple[Query, Sample]]) -> list[Verdict]:
         try:
-            return self._verifiers[domain].verify(drawn)
+            return self._verifiers[kind].verify(drawn)
         except VerifierError as error:
             return [not_verified(sample, str(error)) for _, sample in drawn]
-
-
-def _recorded(sample: Sample, reward: float) -> Verdict:
-    verdict = {0.0: "wrong_answer", 1.0: "passed"}.get(float(reward), "recorded")
-    return Verdict(
-        query_id=sample.query_id,
-        number=sample.number,
-        verdict=verdict,
-        reward=float(reward),
-        verifier="recorded",
-        version="",
-        route="recorded",
-        tier=None,
-        seconds=0.0,
-    )

@@ -208,7 +208,7 @@ class DeadLetterRow(Base):
 
 
 class WorkerRow(Base):
-    """A process that takes work, when it was last heard of, and what it serves if it is a sampler."""
+    """A process that takes work, when it was last heard of, and which model it serves, if any."""
 
     __tablename__ = "workers"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)

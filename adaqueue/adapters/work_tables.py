@@ -15,6 +15,7 @@ __all__ = [  # whoever takes `Base` from here has every table
     "AllocationRow",
     "AnswerRow",
     "AttemptRow",
+    "AuditRow",
     "Base",
     "PredictionRow",
     "SampleRow",
@@ -45,8 +46,8 @@ class AllocationRow(Base):
 
     index: of its first sample; null under a policy that buys once. With a budget of 0 the reason says why
     nothing more is drawn.
-    state: ready -> running -> done, or dead. attempt is the fencing token; failures counts attempts
-    that were neither finished nor handed back.
+    stage: draw, then verify, each of them ready -> running; state: then done, or dead. attempt is the fencing
+    token; failures counts attempts that were neither finished nor handed back.
     """
 
     __tablename__ = "allocations"
@@ -65,6 +66,7 @@ class AllocationRow(Base):
     probe: Mapped[str]
     propensity: Mapped[float]
     reason: Mapped[str]
+    stage: Mapped[str] = mapped_column(server_default=text("'draw'"))
     state: Mapped[str]
     attempt: Mapped[int] = mapped_column(server_default="0")
     failures: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -73,6 +75,7 @@ class AllocationRow(Base):
     created_at: Mapped[datetime.datetime] = now()
     __table_args__ = (
         UniqueConstraint("query_id", "first_sample"),
+        CheckConstraint("stage IN ('draw', 'verify')", name="stage"),
         CheckConstraint("state IN ('ready', 'running', 'done', 'dead')", name="state"),
         CheckConstraint("budget >= 0", name="budget"),
         Index("ix_allocations_ready", "rung_at", postgresql_where=text("state = 'ready'")),
@@ -116,8 +119,26 @@ class VerdictRow(Base):
     __table_args__ = (ForeignKeyConstraint(["query_id", "number"], ["samples.query_id", "samples.number"]),)
 
 
+class AuditRow(Base):
+    """A verdict that a second verifier checked again.
+
+    source and auditor: who accepted, or did not, see `core.trust.source`.
+    """
+
+    __tablename__ = "audits"
+    query_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    auditor: Mapped[str] = mapped_column(primary_key=True)
+    auditor_version: Mapped[str]
+    source: Mapped[str]
+    accepted: Mapped[bool]
+    confirmed: Mapped[bool]
+    created_at: Mapped[datetime.datetime] = now()
+    __table_args__ = (ForeignKeyConstraint(["query_id", "number"], ["samples.query_id", "samples.number"]),)
+
+
 class AttemptRow(Base):
-    """One worker's try at an allocation, and what of it was wasted.
+    """One worker's try at drawing or verifying an allocation, and what of it was wasted.
 
     outcome: finished, handed_back, failed, lost; null while it runs. wasted_tokens is exact where the
     worker could still say it, else an upper bound.

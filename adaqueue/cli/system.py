@@ -30,6 +30,10 @@ def up(
     ] = None,
     verifiers: Annotated[
         int | None,
+        typer.Option(help="Processes that verify what was drawn [default: 1].", show_default=False),
+    ] = None,
+    sandboxes: Annotated[
+        int | None,
         typer.Option(help="Processes that run tests of code [default: 2].", show_default=False),
     ] = None,
     config: Config = None,
@@ -48,6 +52,7 @@ def up(
         model=model,
         samplers=samplers,
         verifiers=verifiers,
+        sandboxes=sandboxes,
     )
     console = Console(stderr=True)
 

@@ -154,14 +154,17 @@ class AdaQueue:
         Raises:
             BadQueryError: names the field, its value and the remedy.
         """
-        if self.run.engine == "replay" and query.recording is None:
-            remedy = "the replay engine needs recorded samples: n and successes, rewards, or samples"
-            raise BadQueryError("recording", None, remedy)
-        if self.run.engine != "replay" and query.reference is None:
-            remedy = "samples that are drawn need one to be verified: give the answer"
-            if query.domain == "chat":
-                remedy = "not yet: chat needs a reward model; replay samples that come with rewards"
-            raise BadQueryError("reference", None, remedy)
+        if self.run.engine == "replay":
+            if query.recording is None:
+                remedy = "the replay engine needs recorded samples: n and successes, rewards, or samples"
+                raise BadQueryError("recording", None, remedy)
+            if query.recording.all_rewarded:
+                return
+        if query.domain == "chat" and self._services.reward_model is None:
+            remedy = "nobody here scores chat: set ADAQUEUE_REWARD_MODEL, or replay samples with rewards"
+            raise BadQueryError("domain", "chat", remedy)
+        if query.domain == "code" and query.reference is None:
+            raise BadQueryError("reference", None, "samples that are drawn need tests to be verified")
 
     def seal(self) -> None:
         """Says that a batch gets no more queries than this client gave.

@@ -67,8 +67,10 @@ class Verdict:
         query_id: whose sample.
         number: the sample's number.
         verdict: `passed`, `wrong_answer`, `runtime_error`, `timeout`, `memory_limit`, `output_limit`,
-            `sandbox_violation`, `recorded`, or `not_verified` (the verifier's own fault).
-        reward: 1 passed, 0 not; as recorded for `recorded`; None for `not_verified`.
+            `sandbox_violation`, `recorded`, `scored` (by a reward model), `grouped` (math without a
+            reference), or `not_verified` (the verifier's own fault).
+        reward: 1 passed, 0 not; any real number for `recorded` and `scored`; None for `grouped` and
+            `not_verified`.
         verifier: name of the verifier.
         version: of the verifier.
         route: which rule decided; the reason of `not_verified`.
@@ -88,6 +90,22 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """An answer of which no rule can say whether it is right.
+
+    Attributes:
+        problem: the query's prompt, as text.
+        reference: the right answer.
+        answer: the final answer of a response, written by a model and so never to be trusted; the end of the
+            response where no final answer is marked.
+    """
+
+    problem: str
+    reference: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """An allocation that one worker holds.
 
@@ -103,6 +121,7 @@ class Claim:
         stops: whether a verified success ends the query, and a failure may buy it more samples.
         min_budget: samples the query gets even after a success.
         max_budget: samples after which it ends.
+        prior: (alpha, beta) of its chance of success, as believed when the allocation was made.
     """
 
     allocation_id: UUID
@@ -116,6 +135,7 @@ class Claim:
     stops: bool
     min_budget: int
     max_budget: int
+    prior: tuple[float, float]
 
     @property
     def numbers(self) -> range:
@@ -139,7 +159,8 @@ class Answer:
     Attributes:
         id: the user's id of the query.
         text: the response chosen; "I don't know" if abstained; None where only rewards were recorded.
-        reward: of the response chosen; None if abstained.
+        reward: of the response chosen; where math has no reference, the share of samples that agree with it;
+            None if abstained.
         verified: whether a verifier passed it.
         budget: samples granted.
         samples_used: samples drawn.
@@ -162,20 +183,18 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """An allocation's end as the sampler sees it.
+    """An allocation's end as the verifier sees it.
 
     Attributes:
         claim: the allocation that is finished.
         answer: what the client gets if nothing more is drawn.
         sample_number: of the response chosen.
-        drawn: samples of the allocation that were drawn.
         ends: whether the query ends with it; else it may buy more samples.
     """
 
     claim: Claim
     answer: Answer
     sample_number: int
-    drawn: int
     ends: bool = True
 
 
@@ -223,6 +242,22 @@ def sample_seed(query_id: UUID, number: int) -> int:
     """
     first = int.from_bytes(hashlib.blake2b(query_id.bytes, digest_size=8).digest(), "big") >> 2
     return first + number
+
+
+def recorded(sample: Sample, reward: float) -> Verdict:
+    """Returns the verdict of a sample that came with its reward."""
+    verdict = {0.0: "wrong_answer", 1.0: "passed"}.get(float(reward), "recorded")
+    return Verdict(
+        query_id=sample.query_id,
+        number=sample.number,
+        verdict=verdict,
+        reward=float(reward),
+        verifier="recorded",
+        version="",
+        route="recorded",
+        tier=None,
+        seconds=0.0,
+    )
 
 
 def not_verified(sample: Sample, reason: str) -> Verdict:

@@ -17,7 +17,7 @@ from adaqueue.adapters.processes import log_tail
 from adaqueue.errors import UnavailableError
 from adaqueue.settings import PREFIX, Settings
 from adaqueue.wiring.addresses import check_up
-from adaqueue.wiring.machine import environment
+from adaqueue.wiring.machine import environment, judge_key
 from adaqueue.wiring.system import READY_SECONDS, discard, take_down
 
 STOPPING_SECONDS = 60.0
@@ -73,7 +73,7 @@ def _start(settings: Settings, log_path: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**_inherited(), **environment(settings, settings.data_folder)},
+            env={**_inherited(), **environment(settings, settings.data_folder), **judge_key(settings)},
             start_new_session=True,
         )
 

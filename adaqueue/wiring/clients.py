@@ -21,7 +21,7 @@ from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
 
-# a sampler that is being started again is missed for less
+# a worker that is being started again is missed for less
 SAMPLER_SECONDS = 120.0
 
 
@@ -34,6 +34,7 @@ class ClientServices:
         inbox: admits queries.
         ingest: takes queries straight into the ledger where Redis is out of reach.
         results: opens runs and says what became of queries.
+        reward_model: by which chat is scored; None where nobody scores it.
         admit_batch: queries of one admission at most.
     """
 
@@ -42,6 +43,7 @@ class ClientServices:
     ingest: PostgresIngestLedger
     results: PostgresResults
     database: Database
+    reward_model: str | None
     admit_batch: int = ADMIT_BATCH
 
     def new_run(self, name: str | None, *, is_batch: bool) -> Run:
@@ -88,13 +90,15 @@ def client_services(config: Path | None, given: Mapping[str, Any]) -> ClientServ
         check_up(settings)
     where = addresses(settings)
     database = Database(where.database_url)
-    settings = _as_served(PostgresWorkers(database), config, given)
+    workers = PostgresWorkers(database)
+    settings = _as_served(workers, config, given)
     return ClientServices(
         settings=settings,
         inbox=RedisInbox(connect(where.redis_url), capacity=settings.inbox_capacity),
         ingest=PostgresIngestLedger(database),
         results=PostgresResults(database),
         database=database,
+        reward_model=workers.reward_model(SAMPLER_SECONDS),
     )
 
 

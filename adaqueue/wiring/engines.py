@@ -1,26 +1,18 @@
-"""Who draws samples, computes features and gives verdicts, built from settings."""
+"""Who draws samples and computes features, built from settings."""
 
 from __future__ import annotations
 
-import os
-import secrets
 import shlex
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from adaqueue.adapters.code_verifier import CodeVerifier
-from adaqueue.adapters.code_wire import Limits
-from adaqueue.adapters.domain_verifier import DomainVerifier
-from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.replay_engine import ReplayEngine
-from adaqueue.adapters.socket_folder import check_private, socket_folder
 from adaqueue.core.specs import Sampling
 from adaqueue.demo import MAX_TOKENS, MODEL_NAME
 from adaqueue.demo.queries import model_path
 from adaqueue.errors import EngineError, SettingsError
-from adaqueue.ports import Engine, FeatureProvider, Verifier
+from adaqueue.ports import Engine, FeatureProvider
 from adaqueue.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -70,39 +62,6 @@ def feature_provider(settings: Settings, stopping: Callable[[], bool]) -> Featur
     provider = VllmFeatures(_required(settings, "features_url"), prompt_encoder(settings))
     provider.wait_ready(READY_SECONDS, stopping)
     return provider
-
-
-def verifier(settings: Settings) -> Verifier:
-    """Returns the verifier of all domains."""
-    limits = Limits(
-        cpu_seconds=settings.test_cpu_seconds,
-        memory_mebibytes=settings.test_memory_mebibytes,
-        output_bytes=settings.test_output_bytes,
-    )
-    return DomainVerifier({"math": MathVerifier(), "code": CodeVerifier(verifiers_folder(settings), limits)})
-
-
-def verifiers_folder(settings: Settings) -> Path:
-    """Returns where verifiers' sockets are.
-
-    Raises:
-        UnavailableError: somebody else could have put a socket there.
-    """
-    if settings.verifiers_folder is not None:
-        return settings.verifiers_folder
-    folder = own_verifiers_folder(settings.data_folder.expanduser().resolve())
-    check_private(folder, os.geteuid())
-    return folder
-
-
-def own_verifiers_folder(data_folder: Path) -> Path:
-    """Returns where sockets of a data folder's own verifiers are."""
-    return socket_folder(data_folder / "verifiers", new_socket_name(), os.geteuid())
-
-
-def new_socket_name() -> str:
-    """Returns a verifier's name that no other has."""
-    return f"{secrets.token_hex(4)}.sock"
 
 
 def engine_server(settings: Settings, kind: Kind) -> VllmServer:

@@ -25,7 +25,11 @@ def processes(settings: Settings, folder: Path, where: Addresses) -> list[Proces
     ledger = where.environment()
     found = [_process("scheduler", "scheduler", settings, folder, ledger)]
     found += [
-        _process("verifier", name, settings, folder, {}) for name in _names("verifier", settings.verifiers)
+        _process("sandbox", name, settings, folder, {}) for name in _names("sandbox", settings.sandboxes)
+    ]
+    found += [
+        _process("verifier", name, settings, folder, {**ledger, **judge_key(settings)})
+        for name in _names("verifier", settings.verifiers)
     ]
     for number, name in enumerate(_names("sampler", settings.samplers)):
         found += _sampler(name, _names("engine", settings.samplers)[number], settings, folder, ledger)
@@ -36,7 +40,13 @@ def processes(settings: Settings, folder: Path, where: Addresses) -> list[Proces
 
 def reports(name: str) -> bool:
     """Whether the process of this name reports to the ledger once it serves."""
-    return name in ("scheduler", "features") or name.startswith("sampler")
+    return name in ("scheduler", "features") or name.startswith(("sampler", "verifier"))
+
+
+def judge_key(settings: Settings) -> dict[str, str]:
+    """Returns the judge's key as an environment, for verifiers alone; empty where there is none."""
+    key = settings.judge_api_key
+    return {} if key is None else {f"{PREFIX}JUDGE_API_KEY": key.get_secret_value()}
 
 
 def environment(settings: Settings, folder: Path) -> dict[str, str]:

@@ -23,28 +23,28 @@ from adaqueue.adapters.ledger.lease import PostgresLease
 from adaqueue.adapters.ledger.reaper import PostgresReaperLedger
 from adaqueue.adapters.ledger.rounds import PostgresRoundLedger
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
+from adaqueue.adapters.ledger.verifying import PostgresAudits, PostgresVerifyingLedger
 from adaqueue.adapters.ledger.windows import PostgresWindowLedger
 from adaqueue.adapters.predictor import ProbePredictor
 from adaqueue.adapters.probe_registry import ProbeModel, ProbeRegistry
 from adaqueue.errors import EngineError, UnavailableError
-from adaqueue.flows.answer import answer
+from adaqueue.flows.draw import VERIFY_QUEUE, draw
 from adaqueue.flows.features import featurize
 from adaqueue.flows.ingest import ingest_once
 from adaqueue.flows.loops import repeat_all
 from adaqueue.flows.reap import Patience, reap_once
 from adaqueue.flows.schedule import buy_once, schedule_once
+from adaqueue.flows.verify import verify
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.addresses import addresses
 from adaqueue.wiring.engines import (
     Kind,
     engine_server,
     feature_provider,
-    new_socket_name,
     sample_engines,
     sampling,
-    verifier,
-    verifiers_folder,
 )
+from adaqueue.wiring.verifiers import AuditedRates, new_socket_name, sandboxes_folder, verifiers
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,8 @@ WINDOW_IDLE_SECONDS = 0.05
 ROUND_IDLE_SECONDS = 0.02
 DEADLINE_IDLE_SECONDS = 0.5
 REAPER_IDLE_SECONDS = 1.0
+VERIFIER_THREADS = 4
+"""Messages that a verifier works on at once: while one waits for a slow test, the others go on."""
 
 
 def run_scheduler() -> None:
@@ -118,20 +120,45 @@ def run_sampler() -> None:
     serves = (settings.engine, settings.model)
     heartbeat = Heartbeat(database, "sampler", settings.heartbeat_seconds, serves)
     app = make_app(addresses(settings).broker_url)
-    judge = verifier(settings)
+    doorbell = CeleryDoorbell(app)
     for name, engine in engines.items():
         ledger = PostgresSamplingLedger(
             database, heartbeat.worker_id, decoder=engine.decoder, most_failures=settings.most_failures
         )
-        work = partial(answer, ledger=ledger, engine=engine, verifier=judge, stopping=stopping)
+        work = partial(draw, ledger=ledger, engine=engine, doorbell=doorbell, stopping=stopping)
         add_task(app, name, _guarded(heartbeat, work, stopping))
     _serve(partial(serve, app, "sampler", list(engines), stopping.set), heartbeat)
 
 
 def run_verifier() -> None:
-    """Runs tests of code for whoever asks at its socket, until SIGTERM; needs no server and no secret."""
+    """Answers the verify doorbell until SIGTERM; what it does not end in time is verified by others."""
+    settings, database = _start()
+    stopping = Event()
+    tools = verifiers(settings)
+    heartbeat = Heartbeat(database, "verifier", settings.heartbeat_seconds, (None, settings.reward_model))
+    ledger = PostgresVerifyingLedger(database, heartbeat.worker_id, most_failures=settings.most_failures)
+    rates = AuditedRates(PostgresAudits(database))
+
+    def work(ids: list[UUID]) -> int:
+        return verify(ids, ledger, tools.verifier, tools.auditor, rates())
+
+    app = make_app(addresses(settings).broker_url)
+    add_task(app, VERIFY_QUEUE, _guarded(heartbeat, work, stopping))
+    try:
+        _serve(partial(serve, app, "verifier", [VERIFY_QUEUE], stopping.set, VERIFIER_THREADS), heartbeat)
+    finally:
+        tools.close()
+
+
+def run_sandbox() -> None:
+    """Runs programs for whoever asks at its socket, until SIGTERM; needs no server and no secret."""
     settings = _settings()
-    serve_code(verifiers_folder(settings) / new_socket_name(), _stopping())
+    serve_code(
+        sandboxes_folder(settings) / new_socket_name(),
+        _stopping(),
+        [name.strip() for name in settings.test_libraries.split(",") if name.strip()],
+        run_code_without_isolation=settings.run_code_without_isolation,
+    )
 
 
 def run_engine(kind: Kind) -> None:

@@ -19,8 +19,8 @@ from adaqueue.adapters.system_status import take_down as take_down_folder
 from adaqueue.errors import UnavailableError
 from adaqueue.settings import Settings
 from adaqueue.wiring.addresses import READY, addresses, has_own_servers, mark_ready
-from adaqueue.wiring.engines import own_verifiers_folder, verifiers_folder
 from adaqueue.wiring.machine import processes, reports
+from adaqueue.wiring.verifiers import own_sandboxes_folder, sandboxes_folder
 
 # a large model loads, or comes from the hub, for long; what crashes is noticed at once
 READY_SECONDS = 3_600.0
@@ -82,16 +82,16 @@ def take_down(settings: Settings) -> TakenDown:
 
 
 def discard(folder: Path) -> None:
-    """Deletes what servers and verifiers keep for a data folder, also outside of it; they must be stopped."""
+    """Deletes what servers and sandboxes keep for a data folder, also outside of it; they must be stopped."""
     with hold(folder) as held:
         EmbeddedServers(held.folder).discard()
-        shutil.rmtree(own_verifiers_folder(held.folder), ignore_errors=True)
+        shutil.rmtree(own_sandboxes_folder(held.folder), ignore_errors=True)
 
 
 def _start_workers(settings: Settings, folder: Path, supervisor: Supervisor, manners: Manners) -> None:
     where = addresses(settings)
     database = Database(where.database_url)
-    sockets = _clear_verifiers(settings)
+    sockets = _clear_sandboxes(settings)
     try:
         manners.on_progress("migrating the ledger")
         upgrade(database)
@@ -108,19 +108,19 @@ def _start_workers(settings: Settings, folder: Path, supervisor: Supervisor, man
             except UnavailableError as error:
                 return str(error)
             silent = [name for name, pid in supervisor.pids().items() if reports(name) and pid not in heard]
-            deaf = settings.verifiers - len(list(sockets.glob("*.sock")))
-            return ", ".join([*silent, *([f"{deaf} verifiers"] if deaf > 0 else [])])
+            deaf = settings.sandboxes - len(list(sockets.glob("*.sock")))
+            return ", ".join([*silent, *([f"{deaf} sandboxes"] if deaf > 0 else [])])
 
         supervisor.wait_until(missing, READY_SECONDS)
     finally:
         database.close()
 
 
-def _clear_verifiers(settings: Settings) -> Path:
-    """Returns the folder of the verifiers' sockets, private and without those of processes long gone."""
-    sockets = verifiers_folder(settings)
+def _clear_sandboxes(settings: Settings) -> Path:
+    """Returns the folder of the sandboxes' sockets, private and without those of processes long gone."""
+    sockets = sandboxes_folder(settings)
     sockets.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if settings.verifiers_folder is None:
+    if settings.sandboxes_folder is None:
         for left in sockets.glob("*.sock"):
             left.unlink()
     return sockets

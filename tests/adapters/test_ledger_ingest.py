@@ -143,8 +143,8 @@ def test_a_run_that_does_not_exist_is_refused_and_the_rest_goes_on(scene: Scene)
         ("replay", {}, "the replay engine needs recorded samples, the query came with none"),
         (
             "transformers",
-            {"reference": None, "recording": recorded(1, 0)},
-            "samples of the engine transformers need a reference to be verified, the query came with none",
+            {"domain": "code", "reference": None, "recording": recorded(1, 0)},
+            "samples of the engine transformers need tests to be verified, the query came with none",
         ),
     ],
 )

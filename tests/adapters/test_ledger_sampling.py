@@ -389,9 +389,9 @@ def opened(scene: Scene, budget: int, first_sample: int = 0) -> UUID:
     return granted.id
 
 
-def after(claim: Claim, number: int, reward: float, drawn: int, *, ends: bool) -> Closing:
-    """The end of an allocation of which so many samples were drawn."""
-    return replace(closing(claim, number, reward), drawn=drawn, ends=ends)
+def after(claim: Claim, number: int, reward: float, *, ends: bool) -> Closing:
+    """The end of an allocation, and of its query or not."""
+    return replace(closing(claim, number, reward), ends=ends)
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_a_query_without_a_success_is_open_again_with_its_answer_so_far_and_numb
     (claim,) = sampler.claim([opened(scene, 2)])
     sampler.record([claim], SAMPLING, samples(claim, 0, 1))
     failed = [verdict(claim, 0, 0.0), verdict(claim, 1, 0.0)]
-    sampler.finish([after(claim, 0, 0.0, drawn=2, ends=False)], failed)
+    sampler.finish([after(claim, 0, 0.0, ends=False)], failed)
     assert scene.one("SELECT state, outcome, drawn, next_index FROM queries") == ("open", None, 2, None)
     assert scene.one("SELECT text, reward, samples_used FROM answers") == ("text 0", 0.0, 2)
     assert scene.results.closed(scene.run.id, ["q"]) == []
@@ -430,7 +430,7 @@ def test_a_query_without_a_success_is_open_again_with_its_answer_so_far_and_numb
     assert (again.numbers, [unit.number for unit in again.units()]) == (range(2, 3), [2])
     assert again.verdicts == tuple(failed)
     sampler.record([again], SAMPLING, samples(again, 2))
-    better = after(again, 2, 1.0, drawn=1, ends=True)
+    better = after(again, 2, 1.0, ends=True)
     sampler.finish(
         [replace(better, answer=replace(better.answer, budget=3, samples_used=3))], [verdict(again, 2)]
     )
@@ -443,18 +443,6 @@ def test_a_query_without_a_success_is_open_again_with_its_answer_so_far_and_numb
         3,
     )
     assert scene.account() == {"allowed": 2, "granted": 3, "returned": 0}
-
-
-def test_what_a_success_leaves_undrawn_goes_back_to_the_account_of_its_tenant(database: Database) -> None:
-    scene = Scene(database, policy="sequential")
-    scene.add(query(tenant="they"))
-    sampler = scene.sampler()
-    (claim,) = sampler.claim([opened(scene, 5)])
-    sampler.record([claim], SAMPLING, samples(claim, 0, 1))
-    sampler.finish([after(claim, 1, 1.0, drawn=2, ends=True)], [verdict(claim, 0, 0.0), verdict(claim, 1)])
-    accounts = scene.rows("SELECT tenant, granted, returned FROM accounts")
-    assert accounts == [("they", 5, 3)]
-    assert scene.one("SELECT state, outcome FROM queries") == ("closed", "answered")
 
 
 def test_a_buried_query_returns_what_it_did_not_draw_to_the_account_of_its_tenant(scene: Scene) -> None:
@@ -474,5 +462,5 @@ def test_a_void_attempt_opens_no_query_and_returns_nothing(database: Database) -
     (claim,) = sampler.claim([opened(scene, 3)])
     taken_over(scene, claim)
     before = state(scene)
-    sampler.finish([after(claim, 0, 0.0, drawn=1, ends=False)], [verdict(claim, 0, 0.0)])
+    sampler.finish([after(claim, 0, 0.0, ends=False)], [verdict(claim, 0, 0.0)])
     assert state(scene) == before

@@ -20,7 +20,7 @@ DOUBLES = {"style": "function", "entry": "f", "tests": [{"args": [n], "expected"
 @pytest.fixture
 def machines(place: Path) -> Iterator[tuple[System, System]]:
     """Two systems with two samplers' and verifiers' processes together, each with its own data folder."""
-    first = System(place / "first", window_queries=64, verifiers=1).up()
+    first = System(place / "first", window_queries=64, sandboxes=1).up()
     urls = first.urls()
     second = System(
         place / "second",
@@ -28,7 +28,7 @@ def machines(place: Path) -> Iterator[tuple[System, System]]:
         broker_url=urls.broker_url,
         database_url=urls.database_url,
         window_queries=64,
-        verifiers=1,
+        sandboxes=1,
     ).up()
     yield first, second
     assert second.stop() == 0

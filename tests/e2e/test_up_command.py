@@ -30,7 +30,7 @@ HOLDS_MANY_UNDRAWN_SAMPLES = """
 SELECT coalesce(sum(a.budget - (SELECT count(*) FROM samples s WHERE s.allocation_id = a.id)), 0) > 2500
 FROM allocations a WHERE a.state = 'running'
 """
-NAMES = ["redis", "postgres", "scheduler", "verifier-1", "verifier-2", "sampler"]
+NAMES = ["redis", "postgres", "scheduler", "sandbox-1", "sandbox-2", "verifier", "sampler"]
 
 
 @pytest.fixture(scope="module")

@@ -19,11 +19,13 @@ from adaqueue.core.query import Message, Query
 from adaqueue.core.records import Sample, Unit, Verdict, not_verified
 from adaqueue.core.specs import FeatureSpec, Run, Sampling
 from adaqueue.errors import EngineError, UnavailableError
-from adaqueue.flows.answer import answer
+from adaqueue.flows.audit import Auditor
+from adaqueue.flows.draw import VERIFY_QUEUE, draw
 from adaqueue.flows.features import featurize
 from adaqueue.flows.ingest import ingest_once
 from adaqueue.flows.reap import reap_once
 from adaqueue.flows.schedule import buy_once, schedule_once
+from adaqueue.flows.verify import verify
 from tests.flows.crashes import Crash, Fuse, fused
 from tests.scene import PRIOR, SAMPLING, Scene
 
@@ -159,6 +161,7 @@ class Plant:
         self.windows = self.scene.windows(lease_seconds=10.0)
         self.rounds = self.scene.rounds(self.windows.lease, waves=WAVES, idle_seconds=30.0)
         self.sampler = self.scene.sampler(most_failures=self.most_failures)
+        self.verifier = self.scene.verifier(most_failures=self.most_failures)
         self.reaper = self.scene.reaper(most_failures=self.most_failures)
 
     def pass_time(self) -> None:
@@ -195,9 +198,12 @@ class Plant:
         if queue == "features":
             ledger, reader = self._under("features", self.scene.features, self.reader)
             featurize(ids, ledger, reader)
+        elif queue == VERIFY_QUEUE:
+            verifier, judge = self._under("verify", self.verifier, self.judge)
+            verify(ids, verifier, judge, Auditor(self.judge, 0.0), {})
         else:
-            sampler, drawer, judge = self._under("answer", self.sampler, self.drawer, self.judge)
-            answer(ids, sampler, drawer, judge, self.stopping)
+            sampler, drawer, bell = self._under("draw", self.sampler, self.drawer, self.bell)
+            draw(ids, sampler, drawer, bell, self.stopping)
         return 1
 
     def settle(self) -> None:

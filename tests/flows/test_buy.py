@@ -152,7 +152,7 @@ def test_at_its_deadline_a_query_ends_with_what_it_has_or_expires(batch: Plant) 
     batch.schedule()
     batch.buy()
     first = batch.scene.one("SELECT external_id FROM queries q JOIN allocations a ON a.query_id = q.id")
-    batch.work()
+    assert batch.work() == batch.work() == 1  # it is drawn, then verified
     batch.scene.pass_time(31.0)
     assert batch.buy() >= 1
     outcomes = batch.scene.outcomes()
@@ -202,7 +202,9 @@ def test_a_stream_opens_with_the_price_at_which_it_is_believed_to_spend_its_budg
     assert drawn(plant) == {"a": 4, "b": 2}
 
 
-@pytest.mark.parametrize(("flow", "is_batch"), [("schedule", False), ("buy", True), ("answer", True)])
+@pytest.mark.parametrize(
+    ("flow", "is_batch"), [("schedule", False), ("buy", True), ("draw", True), ("verify", True)]
+)
 @pytest.mark.parametrize(("fault", "after"), FAULTS)
 def test_a_fault_at_any_call_changes_no_total(
     build: Callable[..., Plant], flow: str, is_batch: bool, fault: type[BaseException], after: bool

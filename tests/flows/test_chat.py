@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from adaqueue.adapters.domain_verifier import DomainVerifier
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.replay_engine import ReplayEngine
 from adaqueue.core.query import Query
-from adaqueue.flows.answer import answer
+from adaqueue.flows.draw import draw
 from adaqueue.flows.schedule import buy_once, schedule_once
 from tests.flows.plant import Believer, Bell
 from tests.scene import Scene, recorded
@@ -33,7 +32,7 @@ def live(scene: Scene) -> None:
         entered = schedule_once(windows.lease, windows, Believer(), bell, WINDOW)
         bought = buy_once(windows.lease, rounds, bell, WAVES)
         for _, ids in bell.rung:
-            answer(ids, sampler, ReplayEngine(), DomainVerifier({}), Event())
+            draw(ids, sampler, ReplayEngine(), bell, Event())
         if not entered and not bought and not bell.rung and set(scene.outcomes().values()) == {"answered"}:
             windows.lease.release()
             return

@@ -146,7 +146,7 @@ def test_a_fault_at_any_call_costs_delay_alone(
     def with_a_dead_sampler(name: str) -> Plant:
         plant = build(name)
         submit(plant, query("a", reference="1"))
-        plant.fuses["answer"] = Fuse(at=3, after=True, fault=Crash)
+        plant.fuses["draw"] = Fuse(at=3, after=True, fault=Crash)
         return plant
 
     assert cut_off_everywhere(with_a_dead_sampler, "reap", fault, after) >= 4
@@ -160,7 +160,7 @@ def test_when_everything_crashes_again_and_again_every_query_still_ends_once(
         plant.most_failures = 9
         plant.restart()
         submit(plant, *(query(name, reference="1") for name in "abc"), query("none", max_budget=0))
-        for flow in ("ingest", "features", "schedule", "answer", "reap"):
+        for flow in ("ingest", "features", "schedule", "draw", "verify", "reap"):
             plant.fuses[flow] = Fuse(at=at, after=bool(at % 2), fault=Crash)
         plant.settle()
         check_books(plant)

@@ -72,9 +72,9 @@ def _fault(arrival: Arrival, run: Run | None, domain: str | None) -> str | None:
         return f"run {arrival.run_id} does not exist"
     if run.engine == "replay" and arrival.query.recording is None:
         return "the replay engine needs recorded samples, the query came with none"
-    if run.engine != "replay" and arrival.query.reference is None:
-        return f"samples of the engine {run.engine} need a reference to be verified, the query came with none"
     asked = arrival.query.domain
+    if run.engine != "replay" and asked == "code" and arrival.query.reference is None:
+        return f"samples of the engine {run.engine} need tests to be verified, the query came with none"
     if run.policy in HAZARDS and domain is not None and (asked == "chat") != (domain == "chat"):
         return f"rewards of {asked} and {domain} have different units: give each a run of its own"
     return None

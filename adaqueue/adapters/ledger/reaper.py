@@ -61,7 +61,7 @@ class PostgresReaperLedger:
         due: dict[tuple[str, bool], list[UUID]] = defaultdict(list)
         with self._database.begin() as conn:
             for row in allocations.to_ring(conn, self._ring_seconds):
-                due[row.engine, row.failures > 0].append(row.id)
+                due[row.queue, row.failures > 0].append(row.id)
             again, given_up = queries.stalled_features(conn, self._ring_seconds, self._most_failures)
             if not workers.is_heard(conn, FEATURES_QUEUE, self._worker_seconds):
                 given_up += queries.waiting_for_features(conn, self._ring_seconds * self._most_failures)

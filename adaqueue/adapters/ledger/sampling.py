@@ -1,28 +1,23 @@
-"""The sampler's side of the ledger: every write is fenced by the attempt that was claimed."""
+"""The sampler's side of the ledger."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
-from adaqueue.adapters.ledger.burial import bury, bury_or_retry
+from adaqueue.adapters.ledger.claims import PostgresClaims
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.ledger.limits import least_samples, most_samples
-from adaqueue.adapters.ledger.refunds import return_samples
-from adaqueue.adapters.sql import allocations, answers, attempts, queries, runs, samples, verdicts
-from adaqueue.core.query import Query
-from adaqueue.core.records import Claim, Closing, Sample, Verdict
-from adaqueue.core.sequential import HAZARDS
-from adaqueue.core.specs import Run, Sampling
+from adaqueue.adapters.sql import allocations, attempts, samples
+from adaqueue.core.records import Claim, Sample
+from adaqueue.core.specs import Sampling
 
 
-class PostgresSamplingLedger:
-    """Claims allocations and commits what is drawn.
+class PostgresSamplingLedger(PostgresClaims):
+    """Claims allocations to be drawn, and commits what is drawn.
 
     Args:
         database: the ledger's Postgres.
@@ -34,22 +29,16 @@ class PostgresSamplingLedger:
     def __init__(
         self, database: Database, worker_id: Callable[[], UUID], *, decoder: str, most_failures: int
     ) -> None:
-        self._database = database
-        self._worker_id = worker_id
+        super().__init__(database, worker_id, stage="draw", most_failures=most_failures)
         self._decoder = decoder
-        self._most_failures = most_failures
 
-    def claim(self, ids: Sequence[UUID]) -> list[Claim]:
-        """Takes allocations that are ready, see `SamplingLedger`."""
-        with self._database.begin() as conn:
-            worker_id = self._worker_id()
-            rows = allocations.claim(conn, ids, worker_id)
-            claims = _load(conn, rows)
-            if claims:
-                attempts.begin(conn, [_attempt(claim, worker_id) for claim in claims])
-        return claims
-
-    def record(self, claims: Sequence[Claim], sampling: Sampling, drawn: Sequence[Sample]) -> set[UUID]:
+    def record(
+        self,
+        claims: Sequence[Claim],
+        sampling: Sampling,
+        drawn: Sequence[Sample],
+        complete: Sequence[Claim] = (),
+    ) -> set[UUID]:
         """Commits one engine response, see `SamplingLedger`."""
         by_query = {claim.query_id: claim for claim in claims}
         fingerprint = sampling.fingerprint()
@@ -65,46 +54,8 @@ class PostgresSamplingLedger:
             if rows:
                 samples.insert_new(conn, rows)
             _waste(conn, late)
+            _pass_on(conn, [claim for claim in complete if claim.allocation_id in held])
         return held
-
-    def finish(self, closings: Sequence[Closing], settled: Sequence[Verdict]) -> None:
-        """Commits verdicts and answers, see `SamplingLedger`."""
-        with self._database.begin() as conn:
-            held = self._held(conn, [closing.claim for closing in closings])
-            kept = [closing for closing in closings if closing.claim.allocation_id in held]
-            if not kept:
-                return
-            mine = {closing.claim.query_id for closing in kept}
-            verdicts.store(conn, [verdict for verdict in settled if verdict.query_id in mine])
-            answers.store(conn, [_answer(closing) for closing in kept])
-            queries.close(conn, {c.claim.query_id: c.answer.outcome for c in kept if c.ends})
-            queries.reopen(conn, {c.claim.query_id: c.claim.numbers.stop for c in kept if not c.ends})
-            # a success may come before all that was granted is drawn
-            return_samples(conn, {c.claim.query_id: c.claim.budget - c.drawn for c in kept})
-            tries = {closing.claim.allocation_id: closing.claim.attempt for closing in kept}
-            allocations.finish(conn, list(tries))
-            attempts.end(conn, tries, "finished")
-
-    def fail(self, claims: Sequence[Claim], reason: str, settled: Sequence[Verdict]) -> None:
-        """Gives claims up after a fault, see `SamplingLedger`."""
-        with self._database.begin() as conn:
-            rows = allocations.lock_held(conn, {c.allocation_id: c.attempt for c in claims})
-            mine = {row.query_id for row in rows}
-            verdicts.store(conn, [verdict for verdict in settled if verdict.query_id in mine])
-            attempts.end(conn, {row.id: row.attempt for row in rows}, "failed", reason)
-            bury_or_retry(conn, rows, reason, self._most_failures)
-
-    def hand_back(self, claims: Sequence[Claim]) -> None:
-        """Gives claims up unharmed, see `SamplingLedger`."""
-        with self._database.begin() as conn:
-            held = self._held(conn, claims)
-            tries = {c.allocation_id: c.attempt for c in claims if c.allocation_id in held}
-            allocations.hand_back(conn, list(tries))
-            attempts.end(conn, tries, "handed_back")
-
-    def _held(self, conn: Connection, claims: Sequence[Claim]) -> set[UUID]:
-        tries = {claim.allocation_id: claim.attempt for claim in claims}
-        return {row.id for row in allocations.lock_held(conn, tries)}
 
     def _row(self, claim: Claim, fingerprint: str, sample: Sample) -> dict[str, Any]:
         return {
@@ -123,63 +74,12 @@ class PostgresSamplingLedger:
         }
 
 
-def _attempt(claim: Claim, worker_id: UUID) -> dict[str, Any]:
-    return {
-        "allocation_id": claim.allocation_id,
-        "attempt": claim.attempt,
-        "worker_id": worker_id,
-        "asked_samples": len(claim.units()),
-    }
-
-
-def _load(conn: Connection, rows: Sequence[Row[Any]]) -> list[Claim]:
-    ids = [row.query_id for row in rows]
-    if not ids:
-        return []
-    loaded = queries.load(conn, ids)
-    drawn = samples.of_queries(conn, ids)
-    settled = verdicts.of_queries(conn, ids)
-    bounds = {row.id: row for row in queries.bounds(conn, ids)}
-    run_of = runs.by_id(conn, {row.run_id for row in bounds.values()})
-    unreadable = [row for row in rows if row.query_id not in loaded]
-    if unreadable:
-        bury(conn, unreadable, "it cannot be read back from the ledger")
-    return [
-        _claim(
-            row,
-            loaded[row.query_id],
-            drawn[row.query_id],
-            settled[row.query_id],
-            run=run_of[bounds[row.query_id].run_id],
-            bound=bounds[row.query_id],
-        )
-        for row in rows
-        if row.query_id in loaded
-    ]
-
-
-def _claim(
-    row: Row[Any], query: Query, drawn: list[Sample], settled: list[Verdict], *, run: Run, bound: Row[Any]
-) -> Claim:
-    return Claim(
-        allocation_id=row.id,
-        attempt=row.attempt,
-        query_id=row.query_id,
-        query=query,
-        budget=row.budget,
-        first_sample=row.first_sample,
-        samples=tuple(_with_reward(sample, query) for sample in drawn),
-        verdicts=tuple(settled),
-        stops=run.policy in HAZARDS,
-        min_budget=least_samples(run, bound),
-        max_budget=most_samples(run, bound),
-    )
-
-
-def _with_reward(sample: Sample, query: Query) -> Sample:
-    if query.recording is None:
-        return sample
-    return replace(sample, reward=query.recording.samples[sample.number].reward)
+def _pass_on(conn: Connection, complete: Sequence[Claim]) -> None:
+    """Leaves what is drawn to the verifiers."""
+    if complete:
+        tries = {claim.allocation_id: claim.attempt for claim in complete}
+        allocations.to_verify(conn, list(tries))
+        attempts.end(conn, tries, "finished")
 
 
 def _waste(conn: Connection, lost: Sequence[tuple[Claim, Sample]]) -> None:
@@ -190,17 +90,3 @@ def _waste(conn: Connection, lost: Sequence[tuple[Claim, Sample]]) -> None:
     for (allocation_id, attempt), group in by_claim.items():
         tokens = sum(sample.tokens_out or 0 for sample in group)
         attempts.waste(conn, allocation_id, attempt, len(group), tokens)
-
-
-def _answer(closing: Closing) -> dict[str, Any]:
-    answer = closing.answer
-    return {
-        "query_id": closing.claim.query_id,
-        "text": answer.text,
-        "sample_number": closing.sample_number,
-        "reward": answer.reward,
-        "verified": answer.verified,
-        "budget": answer.budget,
-        "samples_used": answer.samples_used,
-        "abstained": answer.abstained,
-    }

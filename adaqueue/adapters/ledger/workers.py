@@ -29,6 +29,11 @@ class PostgresWorkers:
         with self._database.begin() as conn:
             return workers.served(conn, seconds)
 
+    def reward_model(self, seconds: float) -> str | None:
+        """Returns the model by which a verifier heard of within so many seconds scores chat."""
+        with self._database.begin() as conn:
+            return workers.reward_model(conn, seconds)
+
     def pids_since(self, start: datetime.datetime) -> set[int]:
         """Returns the processes of this host's workers that reported since `start` and have not stopped."""
         with self._database.begin() as conn:

@@ -16,6 +16,7 @@ from adaqueue.core.decisions import Allocation
 from adaqueue.core.specs import Run
 
 TABLE = AllocationRow.__table__
+QUEUE = case((TABLE.c.stage == "verify", literal("verify")), else_=TABLE.c.engine).label("queue")
 HELD = (TABLE.c.id, TABLE.c.attempt, TABLE.c.query_id, TABLE.c.failures, TABLE.c.worker_id, TABLE.c.budget)
 
 
@@ -27,7 +28,7 @@ IN_FLIGHT = text(
 )
 IN_FLIGHT_OF_ENGINE = text(
     "SELECT coalesce(sum(budget), 0) FROM allocations "
-    "WHERE state IN ('ready', 'running') AND engine = :engine"
+    "WHERE state IN ('ready', 'running') AND stage = 'draw' AND engine = :engine"
 )
 
 
@@ -65,7 +66,7 @@ def in_flight(conn: Connection, run_id: UUID, tenant: str) -> int:
 
 
 def in_flight_of_engine(conn: Connection, engine: str) -> int:
-    """Returns the samples granted to an engine's queries that are not yet verified."""
+    """Returns the samples granted to an engine's queries that are not yet drawn."""
     return int(conn.execute(IN_FLIGHT_OF_ENGINE, {"engine": engine}).scalar_one())
 
 
@@ -86,20 +87,21 @@ def take_back(conn: Connection, query_ids: Sequence[UUID]) -> dict[UUID, int]:
     return {row.query_id: row.budget for row in conn.execute(statement)}
 
 
-def claim(conn: Connection, ids: Sequence[UUID], worker_id: UUID) -> list[Row[Any]]:
-    """Takes those that are ready; counts the attempt before the work.
+def claim(conn: Connection, ids: Sequence[UUID], worker_id: UUID, stage: str) -> list[Row[Any]]:
+    """Takes those that are ready for a stage; counts the attempt before the work.
 
     Args:
         conn: open transaction.
         ids: as the doorbell said them.
         worker_id: who takes them.
+        stage: `draw` or `verify`.
 
     Returns:
-        (id, attempt, query_id, budget, first_sample) of what the worker now holds.
+        (id, attempt, query_id, budget, first_sample, alpha, beta) of what the worker now holds.
     """
     ready = (
         select(AllocationRow.id)
-        .where(among(AllocationRow.id, ids), AllocationRow.state == "ready")
+        .where(among(AllocationRow.id, ids), AllocationRow.state == "ready", AllocationRow.stage == stage)
         .order_by(AllocationRow.id)
         .with_for_update(skip_locked=True)
     )
@@ -118,6 +120,8 @@ def claim(conn: Connection, ids: Sequence[UUID], worker_id: UUID) -> list[Row[An
             AllocationRow.query_id,
             AllocationRow.budget,
             AllocationRow.first_sample,
+            AllocationRow.alpha,
+            AllocationRow.beta,
         )
     )
     return sorted(conn.execute(statement), key=lambda row: row.id)
@@ -140,6 +144,21 @@ def finish(conn: Connection, ids: Sequence[UUID]) -> None:
         update(AllocationRow)
         .where(among(AllocationRow.id, ids))
         .values(state="done", failures=AllocationRow.failures - 1)
+    )
+
+
+def to_verify(conn: Connection, ids: Sequence[UUID]) -> None:
+    """Leaves drawn allocations to the verifiers; the attempt that drew them was no failure."""
+    conn.execute(
+        update(AllocationRow)
+        .where(among(AllocationRow.id, ids))
+        .values(
+            stage="verify",
+            state="ready",
+            worker_id=None,
+            failures=AllocationRow.failures - 1,
+            rung_at=func.now(),
+        )
     )
 
 
@@ -195,7 +214,7 @@ def lock_orphaned(conn: Connection, worker_seconds: float, most: int = 1_000) ->
 
 
 def to_ring(conn: Connection, ring_seconds: float, most: int = 1_000) -> list[Row[Any]]:
-    """Returns (id, engine, failures) of ready allocations whose doorbell is overdue, and notes the ring.
+    """Returns (id, queue, failures) of ready allocations whose doorbell is overdue, and notes the ring.
 
     After a failure the pause doubles from one second, up to `ring_seconds`.
     """
@@ -212,6 +231,6 @@ def to_ring(conn: Connection, ring_seconds: float, most: int = 1_000) -> list[Ro
         update(AllocationRow)
         .where(AllocationRow.id.in_(chosen))
         .values(rung_at=func.now())
-        .returning(AllocationRow.id, AllocationRow.engine, AllocationRow.failures)
+        .returning(AllocationRow.id, QUEUE, AllocationRow.failures)
     )
     return sorted(conn.execute(statement), key=lambda row: row.id)

@@ -18,11 +18,11 @@ class Worker:
     """A process that takes work.
 
     Attributes:
-        kind: scheduler, features or sampler.
+        kind: scheduler, features, sampler or verifier.
         host: where it runs.
         pid: its process there.
         engine: which engine a sampler serves, beside `replay`.
-        decoder: name of the model that a sampler draws from.
+        decoder: name of the model that a sampler draws from, or by which a verifier scores chat.
     """
 
     kind: str
@@ -48,6 +48,17 @@ def served(conn: Connection, seconds: float) -> tuple[str | None, str | None] | 
     )
     row = conn.execute(statement).one_or_none()
     return None if row is None else (row.engine, row.decoder)
+
+
+def reward_model(conn: Connection, seconds: float) -> str | None:
+    """Returns the model by which a verifier heard of so many seconds ago scores chat; None if none does."""
+    statement = (
+        select(WorkerRow.decoder)
+        .where(WorkerRow.kind == "verifier", WorkerRow.heartbeat_at > ago(seconds))
+        .where(WorkerRow.stopped_at.is_(None), WorkerRow.decoder.is_not(None))
+        .limit(1)
+    )
+    return conn.execute(statement).scalar_one_or_none()
 
 
 def beat(conn: Connection, worker_id: UUID) -> None:
