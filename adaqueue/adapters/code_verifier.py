@@ -60,6 +60,10 @@ class CodeVerifier:
         limits: of each run.
         comparison: how outputs and results are compared with what is expected.
         patience_seconds: how long to look for a verifier process when there is none.
+
+    Attributes:
+        limits: as given.
+        comparison: as given.
     """
 
     name = "code"
@@ -73,8 +77,8 @@ class CodeVerifier:
         patience_seconds: float = 10.0,
     ) -> None:
         self._folder = folder
-        self._limits = limits
-        self._comparison = comparison
+        self.limits = limits
+        self.comparison = comparison
         self._patience_seconds = patience_seconds
         self._turn = itertools.count()
 
@@ -112,8 +116,8 @@ class CodeVerifier:
             programs=code_program.programs(prompt, str(sample.text)),
             reference=query.reference,
             definitions=code_program.definitions(prompt),
-            limits=self._limits,
-            comparison=self._comparison,
+            limits=self.limits,
+            comparison=self.comparison,
         )
 
     def _verdict(self, sample: Sample, report: Report) -> Verdict:

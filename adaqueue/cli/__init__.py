@@ -9,9 +9,11 @@ import typer
 
 from adaqueue.cli.demo import demo
 from adaqueue.cli.doctor import doctor
+from adaqueue.cli.gate import gate
 from adaqueue.cli.run import run
 from adaqueue.cli.system import down, status, up
 from adaqueue.cli.twin import twin
+from adaqueue.cli.verify import code
 from adaqueue.errors import AdaQueueError
 
 app = typer.Typer(
@@ -19,10 +21,19 @@ app = typer.Typer(
     help="Decides how many samples each query deserves: input-adaptive best-of-k that never loses a query.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # brackets stand for themselves
     pretty_exceptions_enable=False,
 )
 for command in (demo, run, up, down, status, doctor, twin):
     app.command()(command)
+verify = typer.Typer(
+    help="Give verdicts to programs in a file, without a system; see whether queries' own solutions pass.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+verify.command()(code)
+verify.command()(gate)
+app.add_typer(verify, name="verify")
 
 
 def main() -> None:

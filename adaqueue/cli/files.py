@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import sys
 import zlib
 from collections.abc import Iterator
@@ -62,23 +63,31 @@ def read_rows(data: bytes) -> list[Row]:
 
 def _row(number: int, line: bytes) -> Row:
     try:
-        query = Query.from_row(_parse(line))
+        query = Query.from_row(parse(line))
     except BadQueryError as error:
         return Row(number, None, error)
     return Row(number, query if query.id is not None else replace(query, id=f"line-{number}"), None)
 
 
-def _parse(line: bytes) -> object:
+def parse(line: bytes) -> object:
+    """Returns what a line of JSON says.
+
+    Raises:
+        BadQueryError: it is no JSON, too long, or holds a number that is not finite.
+    """
     if len(line) > MAX_ROW_BYTES:
         raise BadQueryError("row", f"{len(line):,} bytes", f"give at most {MAX_ROW_BYTES:,}")
     try:
-        return json.loads(line.decode(), parse_constant=_refuse_constant)
+        return json.loads(line.decode(), parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise BadQueryError("row", line[:80].decode(errors="replace"), f"is no JSON: {error}") from None
 
 
-def _refuse_constant(word: str) -> float:
-    raise BadQueryError("number", word, "is not a finite number")
+def _finite(word: str) -> float:
+    value = float(word)
+    if not math.isfinite(value):
+        raise BadQueryError("number", word, "is not a finite number")
+    return value
 
 
 def answer_row(query_id: str, outcome: Answer | AdaQueueError) -> dict[str, Any]:

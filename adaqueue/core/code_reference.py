@@ -55,7 +55,7 @@ def _check_stdin(reference: Mapping[str, Any]) -> None:
         check_text(f"{name} output", test[1])
 
 
-def _check_function(reference: Mapping[str, Any]) -> None:
+def _check_function(reference: dict[str, Any]) -> None:
     _check_entry(reference)
     for number, test in enumerate(_tests(reference)):
         name = f"reference.tests[{number}]"
@@ -65,7 +65,7 @@ def _check_function(reference: Mapping[str, Any]) -> None:
             raise BadQueryError(f"{name}.args", test["args"], "give a list, one item an argument")
 
 
-def _check_assert(reference: Mapping[str, Any]) -> None:
+def _check_assert(reference: dict[str, Any]) -> None:
     _check_entry(reference)
     check = reference["check"]
     check_text("reference.check", check)
@@ -77,10 +77,11 @@ def _check_assert(reference: Mapping[str, Any]) -> None:
         raise BadQueryError("reference.check", check, "must define check(candidate)")
 
 
-def _check_entry(reference: Mapping[str, Any]) -> None:
+def _check_entry(reference: dict[str, Any]) -> None:
     entry = reference["entry"]
-    if not isinstance(entry, str) or not entry.isidentifier():
+    if not isinstance(entry, str) or not entry.strip().isidentifier():
         raise BadQueryError("reference.entry", entry, "give the function's name")
+    reference["entry"] = entry.strip()  # published sets have names with a space behind
 
 
 def _tests(reference: Mapping[str, Any]) -> list[Any]:
@@ -90,7 +91,7 @@ def _tests(reference: Mapping[str, Any]) -> list[Any]:
     return tests
 
 
-_STYLES: dict[str, tuple[tuple[str, ...], Callable[[Mapping[str, Any]], None]]] = {
+_STYLES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any]], None]]] = {
     "stdin": (("tests",), _check_stdin),
     "function": (("entry", "tests"), _check_function),
     "assert": (("entry", "check"), _check_assert),

@@ -23,6 +23,10 @@ def test_each_style_comes_through_unchanged(reference: dict[str, Any], extra: di
     assert Query.from_json(query.to_json()) == query
 
 
+def test_white_space_around_a_function_s_name_is_none_of_it() -> None:
+    assert code_reference({**ASSERT, "entry": "f "}) == ASSERT
+
+
 def test_a_later_change_of_what_was_given_changes_no_query() -> None:
     given: dict[str, Any] = {"style": "stdin", "tests": [["1", "2"]]}
     query = Query("code", "Add one.", given)
