@@ -74,7 +74,7 @@ class MathChecker:
             raise VerifierError(f"the reference {shorten(reference)} holds no answer to compare with")
         found = find_answer(response)
         answer = normalise(found.text)
-        if not answer:
+        if not any(map(str.isalnum, answer)):
             return MathVerdict(False, "empty", "")
         shown = found.text if found.is_marked else response[-MAX_TAIL_CHARACTERS:]
         equal, route = self._decide(expected, answer, found)

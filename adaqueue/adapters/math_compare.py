@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Protocol
 
-from adaqueue.adapters.math_form import DOTS, Form
+from adaqueue.adapters.math_form import DOTS, EMPTY, Form
 from adaqueue.adapters.math_numeral import numeral_is_number, same_numeral
 from adaqueue.adapters.math_unit import are_convertible, worth
-from adaqueue.adapters.math_words import are_words, names_no_number, same_words
+from adaqueue.adapters.math_words import are_words, names_another, same_words
 
 _LETTER = re.compile(r"\\?[A-Za-z](?:_\{?\w+\}?)?'*")
-_EMPTY = r"\emptyset"
 _COLLECTIONS = frozenset({"list", "set", "union", "tuple", "matrix"})
 
 
@@ -115,7 +114,7 @@ class Comparison:
             ({"matrix", "tuple"}, self._vector),
             ({"list", "tuple"}, self._loose),
             ({"set", "tuple"}, self._loose),
-            ({"list", "union"}, lambda one, other: None),
+            ({"union", "tuple"}, self._part_of_union),
         )
 
     def _pieces(self, first: Form, second: Form) -> bool | None:
@@ -126,14 +125,16 @@ class Comparison:
         if are_words(first.text) and are_words(second.text):
             return same_words(first.text, second.text)
         for one, other in ((first, second), (second, first)):
-            if one.value is not None and (other.text == _EMPTY or names_no_number(other.text)):
+            if one.value is not None and (other.text == EMPTY or names_another(other.text, one.value)):
                 return False
         return self._expressions(first, second)
 
     def _amounts(self, first: Form, second: Form) -> bool | None:
-        """Two numbers; if they differ, they may still be so many of different units, or degrees."""
+        """Two numbers; if they differ, they may still be so many of different units, or percent."""
         if first.value == second.value:
             return True
+        if _without_percent(first) == _without_percent(second):
+            return None
         one, other = worth(first.unit), worth(second.unit)
         if first.unit != second.unit and one and other and are_convertible(first.unit, second.unit):
             return None if _times(first.value, one) == _times(second.value, other) else False
@@ -172,6 +173,11 @@ class Comparison:
             for one, other in zip(first.parts, second.parts, strict=True)
         )
 
+    def _part_of_union(self, first: Form, second: Form) -> bool | None:
+        """A union is more than one of its parts."""
+        union, interval = (first, second) if first.kind == "union" else (second, first)
+        return False if any(self.equal(part, interval) for part in union.parts) else None
+
     def _loose(self, first: Form, second: Form) -> bool | None:
         """A tuple and a list or set: never equal for certain, different if what they hold is."""
         tuple_ = first if first.kind == "tuple" else second
@@ -181,7 +187,7 @@ class Comparison:
     def _one_and_many(self, first: Form, second: Form) -> bool | None:
         """One value is never several of which one differs from it, nor an interval, nor a matrix."""
         one, many = (first, second) if first.kind == "piece" else (second, first)
-        if one.text == _EMPTY:
+        if one.text == EMPTY:
             return False
         if not (one.value is not None or self._arithmetic.is_one_value(one.text)):
             return None
@@ -259,6 +265,11 @@ def _are_solved_for_each_other(first: Form, second: Form) -> bool:
         and bool(second.name)
         and second.name in first.text
     )
+
+
+def _without_percent(form: Form) -> Fraction | None:
+    """The number as if no percent sign stood there: whether it must is a matter of the problem."""
+    return form.value * 100 if form.value is not None and form.text.endswith("%") else form.value
 
 
 def _sides(equation: Form) -> tuple[str, str]:

@@ -180,7 +180,7 @@ class _Reader:
         return ("absolute", tree)
 
     def _symbol(self, letter: str) -> Node:
-        if letter in "fghFGH" and self.ahead in {"(", "["}:
+        if (letter in "fgh" or letter.isupper()) and self.ahead in {"(", "["}:
             raise UnreadableError("a function or a product")
         if letter in {"e", "i"} and self.ahead != "_":
             return ("constant", letter)

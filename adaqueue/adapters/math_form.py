@@ -18,13 +18,14 @@ MAX_PARSED_CHARACTERS = 500
 MAX_DEPTH = 4
 """Brackets within brackets that are taken apart."""
 DOTS = "…"
+EMPTY = r"\emptyset"
 
 _EQUALS = re.compile(r"\s*(?:(?<![<>!:=])=(?!=)|\\in(?![a-zA-Z]))\s*")
 _NAME = re.compile(
     r"\\?[A-Za-z]+(?: [A-Za-z]+)*(?:_\{?\w+\}?)?'*(?: ?\([\w\s,]*\))?|\( ?[A-Za-z](?: ?, ?[A-Za-z])+ ?\)"
 )
 _VARIABLE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]|\\[a-z]+ ?_")
-_BASE = re.compile(r"(?P<digits>\d[0-9A-Fa-f]*) ?_ ?\{? ?(?P<base>\d{1,2}) ?\}?")
+_BASE = re.compile(r"(?P<digits>-?\d[0-9A-Fa-f]*) ?_ ?\{? ?(?P<base>\d{1,2}) ?\}?")
 _BUILDER = re.compile(r"⦃ ?[A-Za-z](?: ?\\in ?" + REALS + r")? ?[|:] ?(?P<condition>.*)⦄")
 _ORDER = re.compile(r" ?(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z])) ?")
 _SYMBOL = re.compile(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?")
@@ -72,7 +73,7 @@ def _split_name(text: str) -> tuple[str, str]:
 
     An equation with a variable (`x - 5 = 0`), one between unequal numbers and a list of equations stay whole.
     """
-    *sides, value = _EQUALS.split(text)
+    *sides, value = _sides(text)
     if not sides or not value:
         return "", text
     if len(sides) == 1 and not _NAME.fullmatch(sides[0]) and _is_symbol(value):
@@ -85,6 +86,14 @@ def _split_name(text: str) -> tuple[str, str]:
     if any(known not in {None, number(value)} for known in map(number, sides)):
         return "", text
     return compact(name), value
+
+
+def _sides(text: str) -> list[str]:
+    """What stands between the equals signs that no bracket holds."""
+    depths = _depths(text)
+    signs = [sign for sign in _EQUALS.finditer(text) if depths[sign.start()] == 0]
+    starts, ends = [0, *(sign.end() for sign in signs)], [*(sign.start() for sign in signs), len(text)]
+    return [text[start:end] for start, end in zip(starts, ends, strict=True)]
 
 
 def _is_symbol(text: str) -> bool:
@@ -124,7 +133,7 @@ def _bracketed(text: str, depths: list[int], depth: int) -> Form | None:
     pieces = _split(text[1:-1], ",", depths[1:-1], 1)
     brackets = text[0] + text[-1]
     parts = tuple(read(piece, depth + 1) for piece in pieces)
-    if len(parts) == 1 and brackets in {"()", "⦃⦄"}:
+    if len(parts) == 1 and brackets in {"()", "⦃⦄"} and parts[0].text != EMPTY:
         return parts[0]
     return Form("set", "", parts=parts) if brackets == "⦃⦄" else Form("tuple", brackets, parts=parts)
 
@@ -191,7 +200,7 @@ def _interval(brackets: str, below: str, above: str) -> Form:
 
 
 def _equation(text: str) -> Form | None:
-    sides = _EQUALS.split(text)
+    sides = _sides(text)
     if len(sides) != 2 or not all(sides):
         return None
     return Form("equation", compact(text), parts=tuple(Form("piece", side, number(side)) for side in sides))

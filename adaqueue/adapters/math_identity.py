@@ -23,7 +23,10 @@ FIRST_BITS = 140
 _AGREE = 0.75
 _DIFFER = 0.5
 _COMMON_BASES = (10, None)
-_KINDS = {"positive": 3, "negative": 2, "whole": 3}
+_KINDS = {"positive": 3, "negative": 2, "whole": 8}
+_ENOUGH = 3
+_ENOUGH_WHOLE = 6
+"""Where an expression has values at whole numbers alone, as (-1)^n has: odd and even ones are among them."""
 
 
 def symbols(node: Node) -> frozenset[str]:
@@ -118,11 +121,11 @@ def _identical(first: Node, second: Node, base: int | None) -> bool | None:
 
 def _conclusion(said: Mapping[str, list[bool]], varies: bool) -> bool | None:
     everywhere = [answer for answers in said.values() for answer in answers]
-    if not everywhere or (varies and len(everywhere) < 3):
+    elsewhere = said["positive"] + said["negative"]
+    if not everywhere or (varies and len(elsewhere) < _ENOUGH and len(said["whole"]) < _ENOUGH_WHOLE):
         return None
     if all(everywhere):
         return True
-    elsewhere = said["positive"] + said["negative"]
     chance = said["whole"].count(True)
     if not any(elsewhere) and elsewhere and chance <= len(said["whole"]) / 2:
         return False
@@ -165,8 +168,11 @@ def _points(names: list[str], seed: str) -> Iterator[tuple[str, dict[str, Any]]]
     draws: dict[str, Callable[[], Any]] = {
         "positive": lambda: mpf(rng.randrange(2**38, 2**42)) / 2**40,
         "negative": lambda: -mpf(rng.randrange(2**38, 2**42)) / 2**40,
-        "whole": lambda: mpf(rng.randrange(3, 14)),
+        "whole": lambda: mpf(rng.randrange(2, 14)),
     }
     for kind, times in _KINDS.items():
-        for _ in range(times):
-            yield kind, {name: draws[kind]() for name in names}
+        for number in range(times):
+            point = {name: draws[kind]() for name in names}
+            if kind == "whole":
+                point[names[0]] = mpf(2 + number)
+            yield kind, point

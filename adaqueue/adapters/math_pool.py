@@ -115,16 +115,16 @@ class MathPool:
             workers, self._all = self._all, set()
         for worker in workers:
             worker.kill()
-        self._ready.put(VerifierError("the pool of math workers is closed"))
+        self._ready.put(VerifierError("closed"))
 
     def _take(self) -> _Worker:
         while True:
             worker = self._ready.get()
+            if self._closed.is_set():
+                self._ready.put(worker)  # whoever else waits is to learn it too
+                raise VerifierError("the pool of math workers is closed")
             if isinstance(worker, VerifierError):
-                if self._closed.is_set():
-                    self._ready.put(worker)
-                else:
-                    self._wanted.put(True)
+                self._wanted.put(True)
                 raise worker
             if worker.lives():
                 return worker
@@ -167,15 +167,19 @@ class _Worker:
         package = str(Path(__file__).parents[1])
         arguments = json.dumps([os.getpid(), memory_bytes, package, sys.path])
         with inside:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _PROGRAM, arguments],
-                stdin=inside.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=_ENVIRONMENT,
-                cwd="/",
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-I", "-c", _PROGRAM, arguments],
+                    stdin=inside.fileno(),
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=_ENVIRONMENT,
+                    cwd="/",
+                    start_new_session=True,
+                )
+            except OSError:
+                self._socket.close()
+                raise
 
     def wait_until_ready(self, seconds: float, cancelled: threading.Event) -> None:
         deadline = time.monotonic() + seconds

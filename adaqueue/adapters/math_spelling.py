@@ -30,7 +30,7 @@ _CHARACTERS = str.maketrans(
         "\N{SUPERSCRIPT THREE}": "^3",
         "\N{HORIZONTAL ELLIPSIS}": r"\ldots ",
         "\N{EMPTY SET}": r"\emptyset ",
-        "\N{SQUARE ROOT}": r"\sqrt ",
+        "\N{FRACTION SLASH}": "/",
         "\N{ELEMENT OF}": r"\in ",
         "°": r"^\circ",
         "π": r"\pi ",
@@ -50,6 +50,9 @@ _SPELLINGS = [
     for pattern, replacement in (
         (r"\s+", " "),  # first, so that no pattern below meets a long run of spaces
         (r"\\\$", " dollar "),
+        (r"√ ?(\d+(?:\.\d+)?|[a-z])", r"\\sqrt{\1}"),
+        (r"√", r"\\sqrt"),
+        (r"\\\*", "*"),
         (r"\$|(?<!\\)\\[()\[\]]|\*\*|\\!", ""),
         (r"\\(?:left|right|[bB]igg?[lr]?|displaystyle)(?![a-zA-Z])", ""),
         (r"(?<=\d)\\,(?=\d{3}(?!\d))", ""),
@@ -59,6 +62,8 @@ _SPELLINGS = [
         (r"\\[dtc]frac", r"\\frac"),
         (r"\\frac\s*(?:\{([^{}]*)\}|(\w))\s*(?:\{([^{}]*)\}|(\w))", r"\\frac{\1\2}{\3\4}"),
         (r"\^\s*\{?\s*\\circ\s*\}?", " degree "),
+        (r"degree C(?![a-zA-Z])", "celsius"),
+        (r"degree F(?![a-zA-Z])", "fahrenheit"),
         (r"\^\s*\{?\s*\\prime\s*\}?", "'"),
         (r"([_^])\s*\{\s*([^{}])\s*\}(?!\d)", r"\1\2"),
         (r"\\(?:times|cdot)(?![a-zA-Z])", "*"),
@@ -100,13 +105,19 @@ def normalise(text: str) -> str:
         return text.strip()
     text = text.translate(_CHARACTERS)
     for _ in range(2):
-        text = _TEXT.sub(lambda wrapped: f" {UNITS.get(wrapped[1].strip(), wrapped[1])} ", text)
+        text = _TEXT.sub(lambda wrapped: f" {_spelled_out(wrapped[1])} ", text)
     for spelling, replacement in _SPELLINGS:
         text = spelling.sub(replacement, text)
     text = _OR.sub(UNION, text) if _INEQUALITY.search(text) else _OR_AND.sub(",", text)
     for spelling, replacement in _ENDING:
         text = spelling.sub(replacement, text)
     return text.strip()
+
+
+def _spelled_out(words: str) -> str:
+    """The names of units, also of quotients as `km/h`; other words as they are."""
+    units = [UNITS.get(unit.strip()) for unit in words.split("/")]
+    return words if None in units else "/".join(map(str, units))
 
 
 def compact(text: str) -> str:

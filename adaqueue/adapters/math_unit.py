@@ -49,6 +49,8 @@ _UNIT_NAMES = {
     "apple": "apples",
     "egg": "eggs",
     "cup": "cups",
+    "celsius": "",
+    "fahrenheit": "",
     "mile/hour": "mph",
 }
 UNITS = {alias: name for name, aliases in _UNIT_NAMES.items() for alias in (name, *aliases.split())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 _WORDS = re.compile(r"[A-Za-z][A-Za-z' -]*")
 _ARTICLES = frozenset({"the", "a", "an"})
@@ -27,10 +28,11 @@ _EXCLUSIVE = tuple(
 )
 _KNOWN = frozenset().union(*_EXCLUSIVE)
 # fmt: off
+_NONE = re.compile(r"\b(?:zero|no|none|nothing|nobody|never|neither)\b", re.IGNORECASE)
 _COUNTS = re.compile(
-    r"\b(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty"
-    r"|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|third|quarter|fifth|sixth|dozen|none"
-    r"|no|nothing|nobody|never|infinit\w+|single|once|twice|both|neither|unit|pi|all|every\w*|any\w*|undefined)s?\b",
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty"
+    r"|sixty|seventy|eighty|ninety|hundred|thousand|million|billion|half|third|quarter|fifth|sixth|dozen|pair"
+    r"|single|once|twice|both|unit|unity|pi)s?\b",
     re.IGNORECASE,
 )
 # fmt: on
@@ -57,9 +59,9 @@ def same_words(first: str, second: str) -> bool | None:
     return None
 
 
-def names_no_number(text: str) -> bool:
-    """Whether a text of words names no number: then no number can equal it."""
-    return are_words(text) and not _COUNTS.search(text)
+def names_another(text: str, value: Fraction) -> bool:
+    """Whether a text is words that cannot stand for this number: `no solution` may stand for 0 alone."""
+    return are_words(text) and not _COUNTS.search(text) and not (value == 0 and _NONE.search(text))
 
 
 def _stems(text: str) -> list[str]:

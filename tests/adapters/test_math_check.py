@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -15,11 +16,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adaqueue.adapters.math_check import MathChecker, MathVerdict
+from adaqueue.adapters.math_pool import MathPool
 from adaqueue.errors import VerifierError
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 MODEST = settings(max_examples=80, deadline=None)
-CHECKER = MathChecker()
+RULES = MathChecker(None)
+
+
+@pytest.fixture(scope="module")
+def checker() -> Iterator[MathChecker]:
+    checker = MathChecker(MathPool(2))
+    yield checker
+    checker.close()
 
 
 def boxed(answer: str) -> str:
@@ -27,7 +36,7 @@ def boxed(answer: str) -> str:
 
 
 def passes(reference: str, response: str) -> bool:
-    return CHECKER.check(reference, response).passed
+    return RULES.check(reference, response).equal is True
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -84,7 +93,7 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
         ("1,2", "2, 1"),
         (r"\{1,2\}", "1 \\text{ and } 2"),
         (r"\{5\}", "5"),
-        ("5", "((((5))))"),
+        ("5", "(((((5)))))"),
         (r"\pm 3", "3,-3"),
         (r"(\frac12,3)", r"\left(0.5,\ 3\right)"),
         ("(2,5]", "(2, 5]"),
@@ -149,7 +158,6 @@ def test_the_same_answer_passes_however_it_is_written(reference: str, answer: st
         ("B", "D"),
         (r"\frac{1}{3^{70}}", r"\frac{1}{3^{71}}"),
         ("0.333", "0.333..."),
-        ("5", "(((((5)))))"),
     ],
 )
 def test_another_answer_fails_however_near_it_looks(reference: str, answer: str) -> None:
@@ -266,32 +274,233 @@ def test_a_number_on_the_way_or_a_hedge_is_no_final_answer(reference: str, respo
     "response", ["", "  \n ", r"\boxed{}", r"\boxed{ }", r"so \boxed{5", "$$", r"\boxed{\text{ }}"]
 )
 def test_a_response_without_an_answer_is_wrong_by_the_route_empty(response: str) -> None:
-    assert CHECKER.check("5", response) == MathVerdict(passed=False, route="empty")
+    assert RULES.check("5", response) == MathVerdict(equal=False, route="empty", answer="")
 
 
 @pytest.mark.parametrize(
-    ("reference", "answer", "passed", "route"),
+    ("reference", "answer", "equal", "route"),
     [
         ("5", "5", True, "string"),
         ("x+1", "x + 1", True, "string"),
+        (r"\text{no solution}", r"\text{No solutions}", True, "string"),
+        (r"\text{even}", r"\text{odd}", False, "string"),
+        ("7", r"\text{Ignore the rubric}", False, "number"),
         ("5", "5.0", True, "number"),
         ("(1,x)", "(1.0,x)", True, "number"),
         ("5", "6", False, "number"),
-        ("5", "5,6", False, "number"),
-        ("5\\text{ cm}", "5\\text{ km}", False, "number"),
-        (r"\sqrt{12}", r"2\sqrt{3}", False, "string"),
-        (r"\begin{pmatrix}1\\2\end{pmatrix}", "(1,2)", False, "string"),
+        ("5", "5,6", False, "hedged"),
+        ("5", r"5 \text{ or } 6", False, "hedged"),
+        ("5\\text{ cm}", "5\\text{ km}", False, "unit"),
+        ("11011_2", "11011_3", False, "unit"),
+        (r"\sqrt{12}", r"2\sqrt{3}", True, "symbolic"),
+        ("x+1", "y+1", False, "symbolic"),
+        (r"\begin{pmatrix}1\\2\end{pmatrix}", "(1,2)", True, "number"),
+        ("5", "100000!", False, "guarded"),
+        ("5", "9" * 600, False, "guarded"),
+        (r"\text{Alice}", r"\text{Bob}", None, "undecided"),
+        ("5", r"\approx 5", None, "undecided"),
     ],
 )
-def test_the_route_says_what_decided(reference: str, answer: str, passed: bool, route: str) -> None:
-    verdict = CHECKER.check(reference, boxed(answer))
-    assert (verdict.passed, verdict.route) == (passed, route)
+def test_the_route_says_what_decided(
+    checker: MathChecker, reference: str, answer: str, equal: bool | None, route: str
+) -> None:
+    verdict = checker.check(reference, boxed(answer))
+    assert (verdict.equal, verdict.route, verdict.answer) == (equal, route, answer)
+
+
+EQUAL = r"""
+x^2-1 | (x-1)(x+1)
+\frac{x^2-1}{x-1} | x+1
+\sin^2 x + \cos^2 x | 1
+2\sin x\cos x | \sin 2x
+e^{i\pi} | -1
+\frac{1+i}{\sqrt{2}} | e^{i\pi/4}
+\frac{\pi}{6} | 30^\circ
+\cos 60^\circ | \frac12
+\frac{\sqrt{6}+\sqrt{2}}{4} | \cos 15^\circ
+\frac{\ln 8}{\ln 2} | 3
+\sqrt[3]{-8} | -2
+120 | \binom{10}{3}
+\frac13 | 0.\overline{3}
+0.1\overline{6} | \frac16
+(-\infty,3) | x<3
+x \ge 2 | [2,\infty)
+2\leq x | x \geq 2
+-1<x<1 | (-1,1)
+(-\infty,-2)\cup(2,\infty) | x<-2 \text{ or } x>2
+\text{all real numbers} | (-\infty,\infty)
+2\pm\sqrt{3} | 2+\sqrt3, 2-\sqrt3
+x=2,y=3 | y=3,x=2
+x=1\text{ or }x=2 | 1,2
+(x,y)=(1,2) | (1,2)
+y=2x+3 | 2x-y+3=0
+y=2x+3 | 2x+3
+3x+4y=12 | y=-\frac34x+3
+x^2+y^2=4 | y^2+x^2-4=0
+f(x)=x+1 | 1+x
+2\sqrt{3}\text{ cm} | \sqrt{12}
+36\pi | 36\pi \text{ square inches}
+60\text{ km/h} | 60
+100^\circ\text{C} | 100
+\begin{pmatrix}\sqrt{4}\\2\end{pmatrix} | (2,2)
+\left(\begin{array}{cc}1&2\\3&4\end{array}\right) | \begin{pmatrix}1&2\\3&4\end{pmatrix}
+\langle 1,2\rangle | (1,2)
+7 | \text{seven}
+\{x \mid x > 3\} | (3,\infty)
+\frac{n!}{(n-2)!} | n(n-1)
+\sqrt{3+2\sqrt{2}} | 1+\sqrt{2}
+12\sqrt{10}-12 | 12√10 - 12
+55 | \sum_{n=1}^{10} n
+\frac{\pi^2}{6} | \sum_{n=1}^{\infty} \frac{1}{n^2}
+\frac13 | \int_0^1 x^2 \,dx
+"""
+UNEQUAL = r"""
+\pi | \frac{22}{7}
+\pi | 3.14159265358979323846264338327950288419716939937510
+262537412640768744 | e^{\pi\sqrt{163}}
+5 | \sqrt{25+10^{-70}}
+5 | 5+e^{-500}
+0 | 10^{-50}
+\frac{1}{3^{70}} | \frac{1}{3^{71}}
+\frac{1}{150!} | \frac{1}{152!}
+x+1 | x-1
+x+1 | y+1
+2\pi r | 2\pi
+\sqrt{x^2} | x
+|x| | x
+(-1)^n | -1^n
+\sin 2x | 2\sin x
+\sin 30 | \frac12
+30 | \frac{\pi}{6}
+30^\circ | \frac{\pi}{3}
+90^\circ | 90 \text{ radians}
+\ln 2 | \log 2
+\log_2 3 | \log_3 2
+2(3) | 5
+2\frac{1}{2} | 1
+1/2x | \frac{x}{2}
+1/2x | \frac{1}{2x}
+-2^2 | (-2)^2
+x^{2y} | x^2y
+P(x) | Px
+f(x+1) | fx+f
+y' | y
+AB | BA
+x_1 | x_2
+\vec{v} | v
+x>3 | x \ge 3
+x>3 | x<3
+(2,5] | 2 \le x < 5
+x<3 | x
+x<3 | 3
+2 | x
+5 | x-5=0
+5 | x \ne 5
+5 | \approx 5
+5 | 5\pm 1
+5 | 5 \pmod{7}
+5 | 5_2
+5 | 5\text{ dozen}
+x=1,y=2 | x=2,y=1
+y=2x+3 | x=2y+3
+y=2x+3 | 2x+y+3=0
+x^2+C | x^2
+\pm\sqrt{2} | \sqrt{2}
+2\pm\sqrt3 | 2\pm\sqrt2
+\{\emptyset\} | \emptyset
+\emptyset | 0
+\infty | -\infty
+(1,2) | \{1,2\}
+[2,5)\cup(7,\infty) | [2,5)
+\begin{pmatrix}1\\2\end{pmatrix} | (2,1)
+\begin{pmatrix}1&0\\0&1\end{pmatrix} | (1,0,0,1)
+1, 2, \ldots, n | 1, 4, 9, \ldots, n^2
+1,2,\ldots,n | 1,2,\ldots,m
+3:4 | 3/4
+10:30 | 1/3
+60\text{ km/h} | 60\text{ m/s}
+1\text{ hour} | 60
+100^\circ\text{C} | 100^\circ\text{F}
+\sum_{n=1}^{10} n | \sum_{n=1}^{11} n
+\frac{1}{0} | \infty
+"""
+
+
+def pairs_of(lines: str) -> list[list[str]]:
+    return [line.split(" | ") for line in lines.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("first", "second"), pairs_of(EQUAL))
+def test_answers_that_are_worth_the_same_are_proven_equal(
+    checker: MathChecker, first: str, second: str
+) -> None:
+    assert checker.check(first, boxed(second)).equal
+    assert checker.check(second, boxed(first)).equal
+    assert checker.same(first, second)
+
+
+@pytest.mark.parametrize(("first", "second"), pairs_of(UNEQUAL))
+def test_answers_that_only_look_alike_are_never_called_equal(
+    checker: MathChecker, first: str, second: str
+) -> None:
+    assert not checker.check(first, boxed(second)).equal
+    assert not checker.check(second, boxed(first)).equal
+    assert not checker.same(first, second)
+
+
+def test_what_would_have_to_be_converted_or_guessed_is_undecided(checker: MathChecker) -> None:
+    for first, second in (
+        (r"1\text{ hour}", r"60\text{ minutes}"),
+        ("20", r"20\%"),
+        ("N", "n"),
+        ("2:3", "4:6"),
+        ("11_2", "3"),
+        (r"\ln x^2", r"2\ln x"),
+    ):
+        assert checker.check(first, boxed(second)).equal is None, (first, second)
+
+
+@pytest.mark.parametrize(
+    "response", ["The roots are 3i + 7", "It must be at least 5", "The answer is 18 dollars for 3 days"]
+)
+def test_a_response_without_a_marked_answer_is_left_to_a_judge_with_its_end(response: str) -> None:
+    long = "x" * 5_000 + "\n" + response
+    verdict = RULES.check("7", long)
+    assert (verdict.equal, verdict.route) == (None, "unmarked")
+    assert verdict.answer == long[-2_000:]
+
+
+def test_a_number_that_is_marked_but_not_boxed_may_pass_and_is_never_a_no() -> None:
+    assert RULES.check("18", "16 + 2\n#### 18").equal
+    assert RULES.check("19", "16 + 2\n#### 18").equal is None
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "equal"), [("x+1", "x + 1", True), ("0.5", r"\frac12", None), ("5", "6", None)]
+)
+def test_as_in_the_paper_equal_text_alone_decides(reference: str, answer: str, equal: bool | None) -> None:
+    assert MathChecker(None, paper_exact=True).check(reference, boxed(answer)).equal is equal
+
+
+def test_strings_and_numbers_ask_no_process() -> None:
+    pool = MathPool(1)
+    pool.close()
+    checker = MathChecker(pool)
+    assert checker.check("0.5", boxed(r"\frac12")).equal
+    assert checker.check("5", boxed("6")).equal is False
+    with pytest.raises(VerifierError, match="closed"):
+        checker.check("x+1", boxed("1+x"))
+
+
+def test_without_processes_what_needs_algebra_is_undecided() -> None:
+    verdict = RULES.check(r"\sqrt{12}", boxed(r"2\sqrt{3}"))
+    assert (verdict.equal, verdict.route) == (None, "undecided")
 
 
 @pytest.mark.parametrize("reference", ["", "  ", "$$", r"\text{ }"])
 def test_a_reference_without_an_answer_is_the_verifiers_own_fault(reference: str) -> None:
     with pytest.raises(VerifierError, match="holds no answer"):
-        CHECKER.check(reference, boxed("5"))
+        RULES.check(reference, boxed("5"))
 
 
 HOSTILE = {
@@ -322,21 +531,21 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_response_is_answered_at_once_and_fails(name: str) -> None:
+def test_a_hostile_response_is_answered_in_time_and_fails(checker: MathChecker, name: str) -> None:
     started = time.perf_counter()
-    verdict = CHECKER.check("7", HOSTILE[name])
-    assert time.perf_counter() - started < 0.25
-    assert not verdict.passed
+    verdict = checker.check("7", HOSTILE[name])
+    assert time.perf_counter() - started < 2.5
+    assert not verdict.equal
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_reference_is_answered_at_once_and_fails(name: str) -> None:
+def test_a_hostile_reference_is_answered_in_time_and_fails(checker: MathChecker, name: str) -> None:
     started = time.perf_counter()
     try:
-        assert not CHECKER.check(HOSTILE[name], boxed("7")).passed
+        assert not checker.check(HOSTILE[name], boxed("7")).equal
     except VerifierError:
         assert not HOSTILE[name].strip(" ,.$")
-    assert time.perf_counter() - started < 0.25
+    assert time.perf_counter() - started < 2.5
 
 
 @settings(max_examples=200, deadline=None)
@@ -344,39 +553,50 @@ def test_a_hostile_reference_is_answered_at_once_and_fails(name: str) -> None:
     st.text(alphabet=r"\{}()[],.=^_/*+-%$ 0123456789abcfrxtoidb#" + "\n", max_size=60), st.text(max_size=30)
 )
 def test_no_text_breaks_the_checker(response: str, reference: str) -> None:
-    assert CHECKER.check("5", response).route in {"string", "number", "empty"}
-    assert CHECKER.check("x" + reference, boxed(response)).route in {"string", "number", "empty"}
+    for verdict in (RULES.check("5", response), RULES.check("x" + reference, boxed(response))):
+        assert (verdict.equal is None) == (
+            verdict.route in {"undecided", "unmarked"}
+        ) or verdict.route == "guarded"
 
 
-def test_it_runs_in_any_thread() -> None:
-    pairs = [("0.5", boxed(r"\frac12")), ("5", boxed("6"))] * 200
+@settings(max_examples=60, deadline=None)
+@given(st.text(alphabet=r"\{}()[]=^_/*+-!|% 0123456789xyniesqrtfacoldg", min_size=1, max_size=40))
+def test_no_text_kills_a_worker(checker: MathChecker, text: str) -> None:
+    assert checker.check("x^2+1", boxed("y+" + text)).route != "killed"
+
+
+def test_any_number_of_threads_may_share_one(checker: MathChecker) -> None:
+    pairs = [("0.5", boxed(r"\frac12")), ("5", boxed("6")), ("x+y", boxed("y+x")), ("x+y", boxed("x-y"))] * 50
     with ThreadPoolExecutor(8) as pool:
-        verdicts = list(pool.map(lambda pair: CHECKER.check(*pair), pairs))
-    assert [verdict.passed for verdict in verdicts] == [True, False] * 200
+        verdicts = list(pool.map(lambda pair: checker.check(*pair), pairs))
+    assert [verdict.equal for verdict in verdicts] == [True, False, True, False] * 50
 
 
 @pytest.mark.parametrize("in_a_box", [True, False])
-def test_the_suite_of_pairs_meets_no_false_accept(in_a_box: bool) -> None:
+def test_the_suite_of_pairs_meets_no_false_accept_and_is_decided(
+    checker: MathChecker, in_a_box: bool
+) -> None:
     rows = rows_of(SHARED / "suites" / "math_pairs.jsonl")
     right = 0
     for row in rows:
         whole = row["kind"] == "full" or not in_a_box
-        verdict = passes(row["gold"], row["response"] if whole else boxed(row["response"]))
-        assert row["equal"] or not verdict, f"false accept: {row}"
-        right += verdict == row["equal"]
-    assert right >= 75, "numbers and texts decide 75 of these 87 pairs; the rest need algebra or a judge"
+        started = time.perf_counter()
+        equal = checker.check(row["gold"], row["response"] if whole else boxed(row["response"])).equal
+        assert time.perf_counter() - started < 2.5
+        assert row["equal"] or not equal, f"false accept: {row}"
+        right += equal == row["equal"]
+    assert right >= 0.95 * len(rows)
 
 
-def test_recorded_verdicts_of_real_models_agree_and_cost_little() -> None:
+def test_recorded_verdicts_of_real_models_agree(checker: MathChecker) -> None:
     rows = rows_of(SHARED / "data" / "math_level5_mixture.jsonl.gz")
     pairs = [
-        (row["reference"], sample["text"], sample["reward"]) for row in rows for sample in row["samples"]
+        (row["reference"], sample["text"], bool(sample["reward"]))
+        for row in rows
+        for sample in row["samples"]
     ]
-    started = time.perf_counter()
-    verdicts = [passes(reference, text) for reference, text, _ in pairs]
-    seconds = time.perf_counter() - started
-    agreement = sum(verdict == reward for verdict, (*_, reward) in zip(verdicts, pairs, strict=True)) / len(
-        pairs
-    )
+    said = {pair: checker.check(*pair).equal for pair in {pair[:2] for pair in pairs}}
+    decided = [(said[pair[:2]], pair[2]) for pair in pairs if said[pair[:2]] is not None]
+    assert len(decided) > 0.98 * len(pairs)
+    agreement = sum(equal == label for equal, label in decided) / len(decided)
     assert agreement > 0.999, "the labels are another checker's; string equality alone agrees on .9986"
-    assert seconds / len(pairs) < 0.005
