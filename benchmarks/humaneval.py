@@ -5,25 +5,22 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing import get_context
+from collections.abc import Sequence
 from pathlib import Path
-from threading import Event
 from typing import Any
 
+from adaqueue.adapters.code_gate import examine_solution
 from adaqueue.adapters.code_isolation import isolation
-from adaqueue.adapters.code_server import serve
 from adaqueue.adapters.code_verifier import CodeVerifier, Limits, Request
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample
+from adaqueue.settings import load_settings
+from adaqueue.wiring.verification import own_sandboxes
 from benchmarks import report
 
 SPEED_RUNS = 1_000
@@ -34,32 +31,6 @@ import json, math, operator, os, random, re, statistics, string, sys, time, typi
 """
 
 
-@contextmanager
-def verifiers(count: int) -> Iterator[Path]:
-    """Runs verifier processes; gives the folder of their sockets."""
-    context = get_context("spawn")
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{number}.sock" for number in range(count)]
-        processes = [context.Process(target=run_verifier, args=(path,)) for path in paths]
-        for process in processes:
-            process.start()
-        try:
-            while not all(path.exists() for path in paths):
-                time.sleep(0.05)
-            yield Path(folder)
-        finally:
-            for process in processes:
-                process.terminate()
-                process.join()
-
-
-def run_verifier(path: Path) -> None:
-    """Serves until SIGTERM."""
-    stopping = Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    serve(path, stopping)
-
-
 def verify_row(verifier: CodeVerifier, row: dict[str, Any]) -> Counter[str]:
     """Returns how often each verdict was given to the row's samples."""
     query = Query.from_row(row)
@@ -67,21 +38,25 @@ def verify_row(verifier: CodeVerifier, row: dict[str, Any]) -> Counter[str]:
     return Counter(verdict.verdict for verdict in verifier.verify(drawn))
 
 
-def gold(verifier: CodeVerifier, rows: Sequence[dict[str, Any]], limits: Limits) -> dict[str, str]:
+def gate(verifier: CodeVerifier, rows: Sequence[dict[str, Any]]) -> dict[str, str]:
     """Returns verdicts other than `passed` of the rows' own solutions, by id."""
-    solved = [row for row in rows if row["reference"].get("solution")]
-    requests = [
-        Request((row["reference"]["solution"],), row["reference"], row["prompt"], limits) for row in solved
-    ]
-    reports = verifier.examine(requests)
-    found = zip(solved, reports, strict=True)
-    return {row["id"]: said.verdict for row, said in found if said.verdict != "passed"}
+    verdicts = {}
+    for row in rows:
+        found = examine_solution(verifier, Query.from_row(row))
+        if found is not None and found.verdict != "passed":
+            verdicts[row["id"]] = found.verdict
+    return verdicts
 
 
-def measure(folder: Path, rows: Sequence[dict[str, Any]], cpu_seconds: float) -> dict[str, Any]:
-    """Returns agreement and speed over rows of recorded completions, and whether their solutions pass."""
-    verifier = CodeVerifier(folder, Limits(cpu_seconds=cpu_seconds))
-    refused = gold(verifier, rows, Limits())
+def measure(solver: CodeVerifier, verifier: CodeVerifier, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Returns agreement and speed over rows of recorded completions, and whether their solutions pass.
+
+    Args:
+        solver: verifies the rows' own solutions.
+        verifier: verifies the completions.
+        rows: of recorded completions.
+    """
+    refused = gate(solver, rows)
     recorded = [row for row in rows if row.get("samples")]
     started = time.perf_counter()
     counts = {row["id"]: verify_row(verifier, row) for row in recorded}
@@ -106,12 +81,11 @@ def measure(folder: Path, rows: Sequence[dict[str, Any]], cpu_seconds: float) ->
     }
 
 
-def speed(folder: Path) -> dict[str, float]:
+def speed(verifier: CodeVerifier) -> dict[str, float]:
     """Returns how many short programs a second are verified, and how many interpreters could be started."""
     tests = [{"args": [1, 2], "expected": 3}, {"args": [10, 20], "expected": 30}]
     reference = {"style": "function", "entry": "add", "tests": tests}
     request = Request(("def add(a, b): return a + b",), reference)
-    verifier = CodeVerifier(folder, Limits())
     verifier.examine([request] * 10)
     started = time.perf_counter()
     verifier.examine([request] * SPEED_RUNS)
@@ -140,7 +114,7 @@ def main() -> None:
     """Measures as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, help="rows of recorded completions, .jsonl.gz")
-    parser.add_argument("--verifiers", type=int, default=2, help="verifier processes (default 2)")
+    parser.add_argument("--sandboxes", type=int, default=2, help="processes that run programs (default 2)")
     parser.add_argument(
         "--cpu-seconds", type=float, default=3.0, help="limit of a completion (default 3); solutions have 10"
     )
@@ -148,8 +122,9 @@ def main() -> None:
     chosen = parser.parse_args()
     with gzip.open(chosen.file, "rt") as file:
         rows = [json.loads(line) for line in file]
-    with verifiers(chosen.verifiers) as folder:
-        figures = speed(folder) | measure(folder, rows, chosen.cpu_seconds)
+    with own_sandboxes(load_settings(sandboxes=chosen.sandboxes)) as solver:
+        verifier = CodeVerifier(solver.folder, Limits(cpu_seconds=chosen.cpu_seconds))
+        figures = speed(solver) | measure(solver, verifier, rows)
     report.show(chosen.file.name, figures)
     report.write(chosen.json, {"repeats": 1, **figures})
 

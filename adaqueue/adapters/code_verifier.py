@@ -62,6 +62,7 @@ class CodeVerifier:
         patience_seconds: how long to look for a verifier process when there is none.
 
     Attributes:
+        folder: as given.
         limits: as given.
         comparison: as given.
     """
@@ -76,7 +77,7 @@ class CodeVerifier:
         *,
         patience_seconds: float = 10.0,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
         self.limits = limits
         self.comparison = comparison
         self._patience_seconds = patience_seconds
@@ -103,7 +104,7 @@ class CodeVerifier:
             if self._share_out(work):
                 last_seen = time.monotonic()
             elif time.monotonic() - last_seen > self._patience_seconds:
-                raise VerifierError(f"no verifier process can be reached in {self._folder}: start one")
+                raise VerifierError(f"no verifier process can be reached in {self.folder}: start one")
             else:
                 time.sleep(_RETRY_SECONDS)
         return [work.reports[place] for place in range(len(requests))]
@@ -146,7 +147,7 @@ class CodeVerifier:
 
     def _connections(self, most: int) -> list[socket.socket]:
         """Connects to the verifiers in turn, beginning with another one each time."""
-        paths = sorted(self._folder.glob(f"*{SOCKET_SUFFIX}"))
+        paths = sorted(self.folder.glob(f"*{SOCKET_SUFFIX}"))
         first = next(self._turn) % len(paths) if paths else 0
         connections: list[socket.socket] = []
         for path in (paths[first:] + paths[:first]) * _CONNECTIONS_PER_SOCKET:

@@ -1,4 +1,4 @@
-"""Proves that `adaqueue verify` gives each line its verdict, in order, and that the gate keeps what passes."""
+"""Proves that `adaqueue verify` gives each line its verdict in order, and that the gate keeps what passes."""
 
 from __future__ import annotations
 
