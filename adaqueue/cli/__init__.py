@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from adaqueue.cli.audit import audit
 from adaqueue.cli.demo import demo
 from adaqueue.cli.doctor import doctor
 from adaqueue.cli.gate import gate
@@ -33,6 +34,7 @@ verify = typer.Typer(
 )
 verify.command()(code)
 verify.command()(gate)
+verify.command()(audit)
 app.add_typer(verify, name="verify")
 
 

@@ -6,7 +6,7 @@ from adaqueue.demo.problems import Domain
 from adaqueue.demo.queries import demo_queries
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.borrowed import own_system
-from adaqueue.wiring.clients import ClientServices, client_services
+from adaqueue.wiring.clients import ClientServices, audited, client_services
 from adaqueue.wiring.doctor import Finding, examine
 from adaqueue.wiring.system import Manners, is_up, status, take_down, up
 
@@ -17,6 +17,7 @@ __all__ = [
     "Finding",
     "Manners",
     "Settings",
+    "audited",
     "client_services",
     "demo_queries",
     "examine",

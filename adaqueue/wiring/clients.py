@@ -13,10 +13,12 @@ from adaqueue.adapters.inbox import ADMIT_BATCH, RedisInbox, connect
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
 from adaqueue.adapters.ledger.results import PostgresResults
+from adaqueue.adapters.ledger.verifying import PostgresAudits
 from adaqueue.adapters.ledger.workers import PostgresWorkers
 from adaqueue.adapters.probe_registry import ProbeModel, ProbeRegistry
 from adaqueue.core.rule import Rule
 from adaqueue.core.specs import Run
+from adaqueue.core.trust import Rates
 from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
@@ -74,6 +76,21 @@ class ClientServices:
 
 def _no_weights(weights: bytes, sha256: str) -> ProbeModel:
     raise NotImplementedError("a client predicts nothing")
+
+
+def audited(settings: Settings) -> dict[tuple[str, str], Rates]:
+    """Returns error rates by (verifier, verifier taken for the truth), from the ledger.
+
+    Raises:
+        UnavailableError: the ledger cannot be reached.
+    """
+    if has_own_servers(settings):
+        check_up(settings)
+    database = Database(addresses(settings).database_url)
+    try:
+        return PostgresAudits(database).rates()
+    finally:
+        database.close()
 
 
 def client_services(config: Path | None, given: Mapping[str, Any]) -> ClientServices:
