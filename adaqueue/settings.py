@@ -170,9 +170,17 @@ def load_settings(
             _check_known(name, where)
         merged |= source
     try:
-        return Settings(**merged)
+        settings = Settings(**merged)
     except ValidationError as error:
         raise SettingsError(_words(error)) from None
+    _check_judge(settings)
+    return settings
+
+
+def _check_judge(settings: Settings) -> None:
+    for name in ("judge_url", "judge_api_key", "math_paper_exact"):
+        if getattr(settings, name) and settings.judge_model is None:
+            raise SettingsError(f"judge_model: None: name the model that judges, since {name} is set")
 
 
 def _read(config: Path | None) -> dict[str, Any]:

@@ -218,3 +218,13 @@ def test_the_data_folder_follows_the_xdg_convention(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("XDG_DATA_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load().data_folder == tmp_path / ".local" / "share" / "adaqueue"
+
+
+@pytest.mark.parametrize(
+    "setting", [{"judge_url": "http://j:1"}, {"judge_api_key": "k"}, {"math_paper_exact": "1"}]
+)
+def test_what_needs_a_judge_is_refused_where_none_is_named(setting: dict[str, str]) -> None:
+    (name,) = setting
+    words = refusal(**setting)
+    assert words == f"judge_model: None: name the model that judges, since {name} is set"
+    assert load({}, judge_model="j", **setting).judge_model == "j"

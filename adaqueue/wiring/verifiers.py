@@ -19,7 +19,6 @@ from adaqueue.adapters.math_check import MathChecker
 from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.socket_folder import check_private, socket_folder
 from adaqueue.core.trust import JUDGE, Rates
-from adaqueue.errors import SettingsError
 from adaqueue.flows.audit import Auditor
 from adaqueue.ports import Judge, Verifier
 from adaqueue.settings import Settings
@@ -102,10 +101,6 @@ class AuditedRates:
 
 def _judge(settings: Settings) -> Judge | None:
     if settings.judge_model is None:
-        if settings.judge_url is not None or settings.math_paper_exact:
-            raise SettingsError(
-                "judge_model: None: name the model that judges, or leave out judge_url and math_paper_exact"
-            )
         return None
     if settings.judge_url is not None:
         from adaqueue.adapters.judge_api import ApiJudge

@@ -70,3 +70,11 @@ def test_no_server_of_vllm_runs_for_other_engines(tmp_path: Path, engine: str, o
     assert not [name for name in found if name.endswith("engine")]
     assert ("features" in found) is (engine == "transformers")
     assert variable(found["sampler"], "FEATURES") == "transformers"
+
+
+def test_the_key_of_the_judge_reaches_verifiers_alone(tmp_path: Path) -> None:
+    found = specs(
+        tmp_path, judge_model="j", judge_url="http://j:1", judge_api_key="secret of the judge", verifiers=2
+    )
+    knowing = {name for name, spec in found.items() if "secret of the judge" in str(spec.env)}
+    assert knowing == {"verifier-1", "verifier-2"}
