@@ -37,7 +37,7 @@ class PromptEncoder:
         self.tokenizer: Any = AutoTokenizer.from_pretrained(source)
         config: Any = AutoConfig.from_pretrained(source)
         text_config = config.get_text_config(decoder=True)
-        self.revision = _revision(source, config)
+        self.revision = revision_of(source, config)
         self.template = digest({"template": self.tokenizer.chat_template or ""})
         self.stops = _stops(self.tokenizer.eos_token_id, _generation_ends(source, text_config))
         self.longest = int(text_config.max_position_embeddings)
@@ -107,6 +107,18 @@ class PromptEncoder:
         return list(encoded["input_ids"])
 
 
+def revision_of(source: str, config: Any) -> str:
+    """Returns the digest of the weights in a folder, or the hub's commit of a name."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return str(config._commit_hash)
+    state = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")):
+        with file.open("rb") as weights:
+            state.update(file.name.encode() + hashlib.file_digest(weights, "sha256").digest())
+    return state.hexdigest()[:16]
+
+
 def without_nul(text: str) -> str:
     """Returns the text with a mark in place of each NUL, which Postgres cannot keep."""
     return text.replace("\x00", "\ufffd")
@@ -126,14 +138,3 @@ def _stops(*given: int | list[int] | None) -> frozenset[int]:
     """Models of several kinds of turns name several such tokens, their tokenizer one."""
     listed = [ids if isinstance(ids, list) else [ids] for ids in given if ids is not None]
     return frozenset(token for ids in listed for token in ids)
-
-
-def _revision(source: str, config: Any) -> str:
-    folder = Path(source)
-    if not folder.is_dir():
-        return str(config._commit_hash)
-    state = hashlib.sha256()
-    for file in sorted(folder.glob("*.safetensors")) or sorted(folder.glob("*.bin")):
-        with file.open("rb") as weights:
-            state.update(file.name.encode() + hashlib.file_digest(weights, "sha256").digest())
-    return state.hexdigest()[:16]

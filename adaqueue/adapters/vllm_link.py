@@ -1,4 +1,4 @@
-"""HTTP to a vLLM server that may be busy, or dead and being started afresh."""
+"""HTTP to a vLLM server, or one like it, that may be busy, or dead and being started afresh."""
 
 from __future__ import annotations
 
@@ -68,14 +68,18 @@ class VllmLink:
     Args:
         url: without `/v1`.
         patience: how long the server is waited for.
+        api_key: sent with every request, and in no error or log, even where the server says it back.
     """
 
-    def __init__(self, url: str, patience: Patience) -> None:
+    def __init__(self, url: str, patience: Patience, api_key: str | None = None) -> None:
         self._url = url.rstrip("/")
         self._patience = patience
+        self._api_key = api_key
         self._away_since: float | None = None
         timeout = httpx.Timeout(patience.response_seconds, connect=CONNECT_SECONDS, pool=None)
         self._client = http_client(self._url, timeout)
+        if api_key is not None:
+            self._client.headers["Authorization"] = f"Bearer {api_key}"
 
     async def __aenter__(self) -> VllmLink:
         return self
@@ -85,8 +89,8 @@ class VllmLink:
     ) -> None:
         await self._client.aclose()
 
-    async def ask(self, path: str, body: Mapping[str, Any]) -> Reply:
-        """Returns the server's response; waits while it is busy or away.
+    async def ask(self, path: str, body: Mapping[str, Any] | None) -> Reply:
+        """Returns the server's response, to GET where there is no body; waits while it is busy or away.
 
         Raises:
             RefusedError: it refuses this body; carries its words.
@@ -94,7 +98,8 @@ class VllmLink:
             UnavailableError: it was away for too long.
         """
         pause_seconds = FIRST_PAUSE_SECONDS
-        while isinstance(said := await self._send("POST", path, body), str):
+        method = "GET" if body is None else "POST"
+        while isinstance(said := await self._send(method, path, body), str):
             pause_seconds = await self._wait(said, pause_seconds)
         content = self._read(said)
         return Reply(content, said.elapsed.total_seconds())
@@ -131,7 +136,7 @@ class VllmLink:
             reason = str(error) or type(error).__name__
             raise EngineError(f"the connection to {self._url} broke: {reason}") from error
         if response.status_code in BUSY:
-            return f"{self._url} is busy: {_words(response)}"
+            return f"{self._url} is busy: {self._words(response)}"
         self._away_since = None
         return response
 
@@ -149,13 +154,19 @@ class VllmLink:
 
     def _read(self, response: httpx.Response) -> Any:
         if response.is_client_error:
-            raise RefusedError(f"{self._url} refuses the prompt: {_words(response)}")
+            raise RefusedError(f"{self._url} refuses the prompt: {self._words(response)}")
         if not response.is_success:
-            raise EngineError(f"{self._url} broke: {response.status_code} {_words(response)}")
+            raise EngineError(f"{self._url} broke: {response.status_code} {self._words(response)}")
         try:
             return response.json()
         except ValueError as error:
             raise EngineError(f"{self._url} says what is no JSON: {error}") from error
+
+    def _words(self, response: httpx.Response) -> str:
+        words = _message(response)
+        if self._api_key is not None:
+            words = words.replace(self._api_key, "***")
+        return words[:500] or response.reason_phrase
 
 
 def wait_until_it_works(
@@ -228,7 +239,7 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _words(response: httpx.Response) -> str:
+def _message(response: httpx.Response) -> str:
     """Returns the message of a response that is an error, as servers of the OpenAI kind give it."""
     try:
         said = response.json()
@@ -238,4 +249,4 @@ def _words(response: httpx.Response) -> str:
         said = said.get("error", said)
     if isinstance(said, dict):
         said = said.get("message", said)
-    return str(said)[:500] or response.reason_phrase
+    return str(said)

@@ -30,7 +30,9 @@ class Stub:
         reply: body to (status, content); raises ConnectionError to break the connection.
         healthy: what `/health` says.
         metrics: what `/metrics` says.
+        models: what `/v1/models` says; None where there is no such thing.
         asked: bodies, in the order of their arrival.
+        keys: what each request brought as its authorization.
         most_in_flight: samples that were asked for at a time, at most.
         port: where it listens.
         in_flight: samples that are asked for now.
@@ -39,7 +41,9 @@ class Stub:
     reply: Callable[[Body], tuple[int, Any]]
     healthy: Callable[[], bool] = lambda: True
     metrics: Callable[[], str] = lambda: ""
+    models: Any = None
     asked: list[Body] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
     most_in_flight: int = 0
     port: int = 0
     lock: Lock = field(default_factory=Lock)
@@ -118,13 +122,17 @@ def _handler(stub: Stub) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            stub.keys.append(self.headers["Authorization"])
             if self.path == "/metrics":
                 self.answer(200, stub.metrics().encode())
+            elif self.path == "/v1/models":
+                self.answer(404 if stub.models is None else 200, json.dumps(stub.models).encode())
             else:
                 self.answer(200 if stub.healthy() else 503, b"")
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            stub.keys.append(self.headers["Authorization"])
             stub.enter(body)
             try:
                 status, content = stub.reply(body)
