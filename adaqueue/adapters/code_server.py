@@ -18,7 +18,7 @@ from threading import Event, Lock, Thread
 from adaqueue.adapters.code_isolation import TIERS, Isolation, establish, located
 from adaqueue.adapters.code_runs import run_tests
 from adaqueue.adapters.code_wire import MOST_REQUEST_BYTES, Report, Request
-from adaqueue.adapters.code_zygote import Kind, Zygote
+from adaqueue.adapters.code_zygote import Kind, Zygote, ZygoteError
 from adaqueue.adapters.sandbox import frames
 from adaqueue.errors import VerifierError
 
@@ -135,19 +135,35 @@ class _Server:
 
     def _report(self, request: Request) -> Report:
         started = time.perf_counter()
-        zygote = None
+        kind = self._kind(request)
         try:
-            zygote = self._take(self._kind(request))
-            tests = run_tests(zygote, request)
+            tests = self._verdicts(kind, request)
         except VerifierError as error:
-            self._drop(zygote)
             log.error("not verified: %s", error)
             return Report("not_verified", (), str(error), None, time.perf_counter() - started)
-        self._give(zygote)
         failed = [test for test in tests if test != "passed"]
         verdict = failed[0] if failed else "passed"
-        seconds = time.perf_counter() - started
-        return Report(verdict, tuple(tests), request.route, zygote.kind.tier, seconds)
+        return Report(verdict, tuple(tests), request.route, kind.tier, time.perf_counter() - started)
+
+    def _verdicts(self, kind: Kind, request: Request) -> list[str]:
+        """Returns the tests' verdicts; a zygote that died, which no program can bring about, is replaced."""
+        try:
+            return self._run(kind, request)
+        except ZygoteError as error:
+            if self._stopping.is_set():
+                raise
+            log.warning("another zygote takes over: %s", error)
+        return self._run(kind, request)
+
+    def _run(self, kind: Kind, request: Request) -> list[str]:
+        zygote = self._take(kind)
+        try:
+            tests = run_tests(zygote, request)
+        except BaseException:
+            self._drop(zygote)
+            raise
+        self._give(zygote)
+        return tests
 
     def _kind(self, request: Request) -> Kind:
         """Returns the zygote's kind: libraries make forks dearer, so only programs that name them pay."""
@@ -175,8 +191,7 @@ class _Server:
                 return
         zygote.close()
 
-    def _drop(self, zygote: Zygote | None) -> None:
-        if zygote is not None:
-            with self._lock:
-                self._busy.discard(zygote)
-            zygote.close()
+    def _drop(self, zygote: Zygote) -> None:
+        with self._lock:
+            self._busy.discard(zygote)
+        zygote.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import select
 import signal
@@ -30,12 +31,16 @@ from sandbox import zygote
 del sys.path[0]
 zygote.main(**json.loads(sys.argv[2]))
 """
-# a library that starts threads cannot be forked
-_ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+# a library that starts threads cannot be forked; what is linked before a fork need not be after it
+_SETTINGS = {"LD_BIND_NOW": "1", **{f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}}
 _NEEDED_BY_SOME_INTERPRETERS = "LD_LIBRARY_PATH"
 
 
-class RefusedError(VerifierError):
+class ZygoteError(VerifierError):
+    """The zygote is dead, or does not do what it must; another may."""
+
+
+class RefusedError(ZygoteError):
     """The kernel, or its settings, will not isolate runs in this way; says what is missing."""
 
 
@@ -109,7 +114,7 @@ class Zygote:
 
     Raises:
         RefusedError: by the constructor: this machine cannot isolate runs so.
-        VerifierError: by every method: the zygote is dead, or does not do what it must; start another.
+        ZygoteError: by every method: the zygote is dead, or does not do what it must; start another.
     """
 
     def __init__(self, kind: Kind) -> None:
@@ -132,7 +137,7 @@ class Zygote:
             answer = self._answer()[0]
             if answer.get("tier") != kind.tier:
                 raise RefusedError(str(answer.get("refused")))
-        except VerifierError:
+        except ZygoteError:
             self.close()
             raise
         self._control.settimeout(_ANSWER_SECONDS)
@@ -161,7 +166,7 @@ class Zygote:
             channel: its end of a stream; stays open here.
             parts: how many times it may use the limit of CPU time.
         """
-        files = [_file(json.dumps(payload).encode()), _file(stdin), _file(b""), _file(b"")]
+        files = [_file(marshal.dumps(payload)), _file(stdin), _file(b""), _file(b"")]
         request = {
             "role": role,
             "cpu_seconds": limits.cpu_seconds,
@@ -172,7 +177,7 @@ class Zygote:
         deadline = time.monotonic() + limits.wall_seconds
         try:
             answer, pidfd = self._ask(request, [*files, *([channel.fileno()] if channel else [])])
-        except VerifierError:
+        except ZygoteError:
             for file in files:
                 os.close(file)
             raise
@@ -187,7 +192,7 @@ class Zygote:
         """Kills what is left of a run, and returns how it ended."""
         answer, _ = self._ask({"end": run.pid})
         if os.fstat(run.payload).st_size > 0:
-            raise VerifierError("a run ended before its limits were in force")
+            raise ZygoteError("a run ended before its limits were in force")
         sizes = [os.fstat(output).st_size for output in run.outputs]
         output = os.pread(run.outputs[0], min(sizes[0], run.limits.output_bytes), 0)
         self._runs.remove(run)
@@ -216,22 +221,22 @@ class Zygote:
         try:
             socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
         except OSError as error:
-            raise VerifierError(f"the zygote is gone: {error}") from error
+            raise ZygoteError(f"the zygote is gone: {error}") from error
         return self._answer()
 
     def _answer(self) -> tuple[dict[str, Any], int]:
         try:
             message, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 1)
         except OSError as error:
-            raise VerifierError(f"the zygote does not answer: {error}") from error
+            raise ZygoteError(f"the zygote does not answer: {error}") from error
         if not message:
-            raise VerifierError("the zygote is gone")
+            raise ZygoteError("the zygote is gone")
         return json.loads(message), descriptors[0] if descriptors else -1
 
 
 def _environment() -> dict[str, str]:
     path = os.environ.get(_NEEDED_BY_SOME_INTERPRETERS)
-    return _ONE_THREAD if path is None else {**_ONE_THREAD, _NEEDED_BY_SOME_INTERPRETERS: path}
+    return _SETTINGS if path is None else {**_SETTINGS, _NEEDED_BY_SOME_INTERPRETERS: path}
 
 
 def _file(content: bytes) -> int:

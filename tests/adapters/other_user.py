@@ -18,12 +18,21 @@ class Copy:
     """Where the copy is.
 
     Attributes:
+        folder: of everything.
         python: the interpreter.
         environment: of a process that uses it.
     """
 
+    folder: Path
     python: Path
     environment: dict[str, str]
+
+    def place(self, file: Path) -> Path:
+        """Returns a copy of a file that everybody can read."""
+        target = self.folder / file.name
+        if not target.exists():
+            shutil.copy(file, target)
+        return target
 
 
 def copy_for_everybody(folder: Path) -> Copy:
@@ -31,7 +40,6 @@ def copy_for_everybody(folder: Path) -> Copy:
 
     The package in it has no public names, so that it needs nothing that is installed.
     """
-    folder.chmod(0o755)
     base, code = folder / "python", folder / "code"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     _link(Path(os.__file__).parent, base / "lib" / version)
@@ -50,7 +58,7 @@ def copy_for_everybody(folder: Path) -> Copy:
         if package.exists():
             _link(package, code / package.name)
     environment = {"PYTHONPATH": str(code), "LD_LIBRARY_PATH": str(base / "lib")}
-    return Copy(base / "bin" / version, environment)
+    return Copy(folder, base / "bin" / version, environment)
 
 
 def _link(source: Path, target: Path) -> None:

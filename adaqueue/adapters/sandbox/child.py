@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
+import marshal
 import math
 import os
 import resource
-import signal
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +14,11 @@ from . import kernel, landlock, reach, roles, system_calls
 MOST_PROCESSES = 32
 MOST_PROCESSES_OF_SHARED_USER = 4_096
 _STACK_BYTES = 64 << 20
+_MOST_FILES = 64
 _OWN_UIDS = 1 << 30
 _NOBODY = 65_534
-_LOWEST_PAYLOAD = 10
+PAYLOAD = landlock.RULES - 1
+"""Descriptor of what the role needs, until the child is confined; a zygote has no other that high."""
 
 
 @dataclass(frozen=True)
@@ -27,31 +26,44 @@ class Identity:
     """Which users a zygote's children run as.
 
     Attributes:
-        uids: what a candidate and a check may become, best first; none where the zygote is not root.
-        own_user_namespace: whether the kernel counts the children's processes apart.
+        uids: what a candidate and a check become; None where the zygote's own user is the only one.
+        alone: whether no process but the children counts as that user's.
     """
 
-    uids: tuple[tuple[int, int], ...]
-    own_user_namespace: bool
+    uids: tuple[int, int] | None
+    alone: bool
 
     @classmethod
     def of_zygote(cls, *, own_user_namespace: bool) -> Identity:
         """Returns users of the zygote's own where it may choose, so that they share limits with nobody."""
-        if os.geteuid() != 0:
-            return cls((), own_user_namespace)
         own = _OWN_UIDS + 2 * os.getpid()
-        return cls(((own, own + 1), (_NOBODY, _NOBODY - 1)), own_user_namespace)
+        for uids, alone in (((own, own + 1), True), ((_NOBODY, _NOBODY - 1), False)):
+            if os.geteuid() == 0 and all(map(_may_become, uids)):
+                return cls(uids, alone)
+        return cls(None, own_user_namespace)
 
-    def take(self, *, trusted: bool) -> bool:
-        """Becomes the candidate's user, or the check's; returns whether it did."""
-        for pair in self.uids:
-            uid = pair[trusted]
-            with suppress(OSError):
-                os.setgroups([])
-                os.setresgid(uid, uid, uid)
-                os.setresuid(uid, uid, uid)
-                return True
-        return False
+    def take(self, *, trusted: bool) -> None:
+        """Becomes the candidate's user, or the check's, if there is one to become."""
+        if self.uids is not None:
+            _become(self.uids[trusted])
+
+
+def _become(uid: int) -> None:
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+
+
+def _may_become(uid: int) -> bool:
+    """Returns whether a child can: in some containers there are few users, or root may not change."""
+    pid = kernel.fork()
+    if pid == 0:
+        try:
+            _become(uid)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1] == 0
 
 
 @dataclass(frozen=True)
@@ -78,64 +90,70 @@ class Start:
     Attributes:
         descriptors: payload, standard input, output and error, and for some roles a channel.
         role: `program`, `calls` or `check`.
-        cpu_seconds: of its first part; it is killed at the next whole second.
-        parts: how many parts it may have, if it renews its CPU time for each.
-        memory_bytes: of address space.
-        output_bytes: of every file that it writes.
+        limits: resources with their soft and hard limits.
     """
 
     descriptors: list[int]
     role: str
-    cpu_seconds: float
-    parts: int
-    memory_bytes: int
-    output_bytes: int
+    limits: list[tuple[int, tuple[int, int]]]
+
+
+def limits(request: dict[str, Any], *, alone: bool) -> list[tuple[int, tuple[int, int]]]:
+    """Returns the limits of a run, none above those of this process.
+
+    Args:
+        request: `cpu_seconds` of the run's first part, at the end of which it is killed, to the next whole
+            second; how many `parts` it may have, if it renews its CPU time for each; `memory_bytes` of
+            address space; `output_bytes` of every file that it writes.
+        alone: whether nobody else's processes count as the run's.
+    """
+    cpu_seconds = math.ceil(request["cpu_seconds"])
+    processes = MOST_PROCESSES if alone else MOST_PROCESSES_OF_SHARED_USER
+    wanted = {
+        resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds * request["parts"] + 1),
+        resource.RLIMIT_AS: (request["memory_bytes"],) * 2,
+        resource.RLIMIT_FSIZE: (request["output_bytes"],) * 2,
+        resource.RLIMIT_NPROC: (processes,) * 2,
+        resource.RLIMIT_STACK: (_STACK_BYTES, resource.RLIM_INFINITY),
+        resource.RLIMIT_NOFILE: (_MOST_FILES,) * 2,
+        resource.RLIMIT_CORE: (0, 0),
+    }
+    return [(name, _within(name, *bounds)) for name, bounds in wanted.items()]
+
+
+def _within(name: int, soft: int, hard: int) -> tuple[int, int]:
+    most = resource.getrlimit(name)[1]
+    if most == resource.RLIM_INFINITY:
+        return soft, hard
+    bound = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    return min(soft, bound), bound
 
 
 def run(start: Start, confinement: Confinement) -> None:
     """Plays the role in this process, and ends it."""
     os.setsid()
-    file = _take_descriptors(start.descriptors, confinement.doors)
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    distinct = confinement.identity.take(trusted=start.role == "check")
-    _limit(start, alone=distinct or confinement.identity.own_user_namespace)
+    _take_descriptors(start.descriptors, confinement.doors)
+    for name, bounds in start.limits:
+        resource.setrlimit(name, bounds)
+    confinement.identity.take(trusted=start.role == "check")
     kernel.renounce_capabilities()
     kernel.guard_memory()
     kernel.die_with_parent()
     kernel.forbid_new_privileges()
     if confinement.files is not None:
         confinement.files.restrict()
-    payload: dict[str, Any] = json.loads(os.pread(file, os.fstat(file).st_size, 0))
+    payload: dict[str, Any] = marshal.loads(os.pread(PAYLOAD, os.fstat(PAYLOAD).st_size, 0))  # noqa: S302
     if confinement.calls is not None:
         confinement.calls.attach()
-    os.ftruncate(file, 0)  # tells the supervisor that all of the above is in force
-    os.close(file)
+    os.ftruncate(PAYLOAD, 0)  # tells the supervisor that all of the above is in force
+    os.close(PAYLOAD)
     roles.play(start.role, payload)
 
 
-def _take_descriptors(descriptors: list[int], doors: int) -> int:
+def _take_descriptors(descriptors: list[int], doors: int) -> None:
     """Puts the streams where programs expect them; closes all else but the payload, rules and doors."""
-    file = fcntl.fcntl(descriptors[0], fcntl.F_DUPFD_CLOEXEC, _LOWEST_PAYLOAD)
+    os.dup2(descriptors[0], PAYLOAD)
     for number, descriptor in enumerate(descriptors[1:]):
         os.dup2(descriptor, number)
-    os.closerange(len(descriptors) - 1, file)
-    os.closerange(file + 1, landlock.RULES)
+    os.closerange(len(descriptors) - 1, PAYLOAD)
     os.closerange(reach.FIRST_DOOR + doors, 1 << 20)
-    return file
-
-
-def _limit(start: Start, *, alone: bool) -> None:
-    cpu_seconds = math.ceil(start.cpu_seconds)
-    limits = {
-        resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds * start.parts + 1),
-        resource.RLIMIT_AS: (start.memory_bytes, start.memory_bytes),
-        resource.RLIMIT_FSIZE: (start.output_bytes, start.output_bytes),
-        resource.RLIMIT_NPROC: (MOST_PROCESSES if alone else MOST_PROCESSES_OF_SHARED_USER,) * 2,
-        resource.RLIMIT_STACK: (_STACK_BYTES, resource.RLIM_INFINITY),
-        resource.RLIMIT_NOFILE: (64, 64),
-        resource.RLIMIT_CORE: (0, 0),
-    }
-    for name, (soft, hard) in limits.items():
-        most = resource.getrlimit(name)[1]
-        bound = hard if most == resource.RLIM_INFINITY else min(hard, most)
-        resource.setrlimit(name, (min(soft, bound), bound))

@@ -41,8 +41,9 @@ class Ruleset:
 
     def __init__(self, readable: Iterable[str], listed: Iterable[str], writable: Iterable[str]) -> None:
         self.version = kernel.call("landlock_create_ruleset", _CREATE_RULESET, 0, 0, _ASK_VERSION)
-        rights, size = _handled(self.version)
-        made = kernel.call("landlock_create_ruleset", _CREATE_RULESET, rights, size, 0)
+        rights = _handled(self.version)
+        where, size = ctypes.addressof(rights), ctypes.sizeof(rights)
+        made = kernel.call("landlock_create_ruleset", _CREATE_RULESET, where, size, 0)
         os.dup2(made, RULES, inheritable=False)
         os.close(made)
         for path in readable:
@@ -63,18 +64,17 @@ class Ruleset:
             if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
                 rights &= ~_READ_FOLDER
             rule = ctypes.create_string_buffer(struct.pack("=Qi", rights, descriptor))
-            kernel.call("landlock_add_rule", _ADD_RULE, RULES, _BENEATH_PATH, rule, 0)
+            kernel.call("landlock_add_rule", _ADD_RULE, RULES, _BENEATH_PATH, ctypes.addressof(rule), 0)
         finally:
             os.close(descriptor)
 
 
-def _handled(version: int) -> tuple[ctypes.Array[ctypes.c_char], int]:
-    """Returns all rights that this version can withhold, as the kernel reads them, and their size."""
+def _handled(version: int) -> ctypes.Array[ctypes.c_uint64]:
+    """Returns all rights that this version can withhold, as the kernel reads them."""
     files = _FIRST_FILE_RIGHTS
     for since, right in _LATER_FILE_RIGHTS:
         files |= right if version >= since else 0
     words = [files]
     words += [_NETWORK_RIGHTS] if version >= _NETWORK_SINCE else []
     words += [_SCOPES] if version >= _SCOPES_SINCE else []
-    packed = struct.pack(f"={len(words)}Q", *words)
-    return ctypes.create_string_buffer(packed, len(packed)), len(packed)
+    return (ctypes.c_uint64 * len(words))(*words)

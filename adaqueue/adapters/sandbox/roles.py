@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import math
 import os
@@ -53,7 +54,8 @@ def _status_of(action: Callable[[], object]) -> int:
 
 def _finish() -> None:
     """Does what Python does at the end of a program."""
-    threading._shutdown()  # type: ignore[attr-defined]
+    if _thread._count():
+        threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:

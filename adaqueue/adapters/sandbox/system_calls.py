@@ -115,13 +115,14 @@ class Filter:
         self._program = ctypes.create_string_buffer(
             struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(self._code))
         )
+        self._program_at = ctypes.addressof(self._program)
 
     def attach(self) -> None:
         """Puts this process under the filter, for ever."""
         pid = os.getpid()
         for place in self._places:
             self._words[2 * place + 1] = pid
-        kernel.call("seccomp", _SECCOMP, _SET_MODE_FILTER, 0, self._program)
+        kernel.call("seccomp", _SECCOMP, _SET_MODE_FILTER, 0, self._program_at)
 
 
 _OWN_PID_MARK = 0x7EADBEEF

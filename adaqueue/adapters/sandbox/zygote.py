@@ -7,6 +7,7 @@ It answers its supervisor, one request after another, on standard input (a SOCK_
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import io
@@ -15,7 +16,6 @@ import os
 import signal
 import socket
 import sys
-import threading
 from contextlib import suppress
 from typing import Any, NoReturn, cast
 
@@ -46,33 +46,24 @@ def main(tier: str, libraries: dict[str, list[str]]) -> None:
     control = socket.socket(fileno=0)
     _warm_up(libraries)
     try:
-        confinement, room = _confine(tier, [path for paths in libraries.values() for path in paths])
+        confinement, own_room = _confine(tier, [path for paths in libraries.values() for path in paths])
     except OSError as error:
         control.send(json.dumps({"refused": str(error)}).encode())
         return
+    zygote = _Zygote(control, confinement)
     control.send(json.dumps({"tier": tier}).encode())
     gc.collect()
     gc.freeze()
-    children: set[int] = set()
     try:
-        while True:
-            message, descriptors, _, _ = socket.recv_fds(control, MOST_MESSAGE_BYTES, 8)
-            if not message:
-                return
-            request = json.loads(message)
-            if "end" in request:
-                _end(control, request["end"], children, confinement)
-            else:
-                _fork(control, child.Start(descriptors, **request), confinement, children)
+        zygote.serve()
     finally:
-        for pid in list(children):
-            _kill(pid)
-        if room is not None:
-            room.close()
+        zygote.end_all()
+        if own_room is not None:
+            own_room.close()
 
 
 def _confine(tier: str, libraries: list[str]) -> tuple[child.Confinement, room.Room | None]:
-    """Returns what will hold the children; afterwards this process can do little but fork them.
+    """Returns what will hold the children.
 
     Raises:
         OSError: the tier cannot be had here; says what is missing.
@@ -85,8 +76,7 @@ def _confine(tier: str, libraries: list[str]) -> tuple[child.Confinement, room.R
     needed = reach.of_python(libraries)
     own_room = room.Room(needed.outermost()) if tier == "A" else None
     kernel.guard_memory()  # not earlier: it closes this process's own files in /proc, which a room needs
-    own_users = own_room is not None and own_room.own_users
-    identity = child.Identity.of_zygote(own_user_namespace=own_users)
+    identity = child.Identity.of_zygote(own_user_namespace=own_room is not None and own_room.own_users)
     doors = reach.open_doors(needed) if own_room is None and identity.uids else 0
     files = landlock.Ruleset(needed.readable, needed.listed, needed.writable)
     return child.Confinement(identity, files, system_calls.Filter(), doors), own_room
@@ -108,24 +98,60 @@ def _warm_up(libraries: dict[str, list[str]]) -> None:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         # a lone surrogate is written rather than refused: the comparison outside rejects it
         cast(io.TextIOWrapper, stream).reconfigure(encoding="utf-8", errors="surrogatepass")
-    with suppress(KeyError):  # libc learns here that no server knows users; later it would ask at a socket
-        importlib.import_module("pwd").getpwuid(os.getuid())
-    # what this repairs is in order where one thread forks, and it costs each child a hundred page faults
-    threading._after_fork.__code__ = (lambda: None).__code__  # type: ignore[attr-defined]
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    atexit._clear()  # what was loaded has nothing to do at a program's end
+    kernel.look_users_up_in_files()
 
 
-def _fork(
-    control: socket.socket, start: child.Start, confinement: child.Confinement, children: set[int]
-) -> None:
-    pid = os.fork()
-    if pid == 0:
-        _become(start, confinement)
-    children.add(pid)
-    for descriptor in start.descriptors:
-        os.close(descriptor)
-    pidfd = os.pidfd_open(pid)
-    socket.send_fds(control, [json.dumps({"pid": pid}).encode()], [pidfd])
-    os.close(pidfd)
+class _Zygote:
+    """Forks and ends children as its supervisor says."""
+
+    def __init__(self, control: socket.socket, confinement: child.Confinement) -> None:
+        self._control = control
+        self._confinement = confinement
+        self._children: set[int] = set()
+
+    def serve(self) -> None:
+        """Answers until the supervisor closes the connection."""
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(self._control, MOST_MESSAGE_BYTES, 8)
+            if not message:
+                return
+            request = json.loads(message)
+            if "end" in request:
+                self._end(request["end"])
+            else:
+                self._start(request, descriptors)
+
+    def end_all(self) -> None:
+        """Ends what still runs."""
+        for pid in self._children:
+            _kill(pid)
+            os.waitpid(pid, 0)
+        if self._confinement.calls is None:
+            _end_orphans(set())
+
+    def _start(self, request: dict[str, Any], descriptors: list[int]) -> None:
+        limits = child.limits(request, alone=self._confinement.identity.alone)
+        start = child.Start(descriptors, request["role"], limits)
+        pid = kernel.fork()
+        if pid == 0:
+            _become(start, self._confinement)
+        self._children.add(pid)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        pidfd = os.pidfd_open(pid)
+        socket.send_fds(self._control, [json.dumps({"pid": pid}).encode()], [pidfd])
+        os.close(pidfd)
+
+    def _end(self, pid: int) -> None:
+        _kill(pid)
+        _, status, usage = os.wait4(pid, 0)
+        self._children.discard(pid)
+        if self._confinement.calls is None:  # else it can have no descendants
+            _end_orphans(self._children)
+        ending = {"status": status, "cpu_seconds": usage.ru_utime + usage.ru_stime}
+        self._control.send(json.dumps(ending).encode())
 
 
 def _become(start: child.Start, confinement: child.Confinement) -> NoReturn:
@@ -133,16 +159,6 @@ def _become(start: child.Start, confinement: child.Confinement) -> NoReturn:
         child.run(start, confinement)
     finally:
         os._exit(1)
-
-
-def _end(control: socket.socket, pid: int, children: set[int], confinement: child.Confinement) -> None:
-    _kill(pid)
-    _, status, usage = os.wait4(pid, 0)
-    children.discard(pid)
-    if confinement.calls is None:  # else a run has no descendants
-        _end_orphans(children)
-    ending: dict[str, Any] = {"status": status, "cpu_seconds": usage.ru_utime + usage.ru_stime}
-    control.send(json.dumps(ending).encode())
 
 
 def _kill(pid: int) -> None:
