@@ -11,6 +11,7 @@ from adaqueue.cli.audit import audit
 from adaqueue.cli.demo import demo
 from adaqueue.cli.doctor import doctor
 from adaqueue.cli.gate import gate
+from adaqueue.cli.importing import import_queries
 from adaqueue.cli.run import run
 from adaqueue.cli.system import down, status, up
 from adaqueue.cli.twin import twin
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (demo, run, up, down, status, doctor, twin):
     app.command()(command)
+app.command("import")(import_queries)
 verify = typer.Typer(
     help="Give verdicts to programs in a file, without a system; see whether queries' own solutions pass.",
     no_args_is_help=True,

@@ -69,14 +69,18 @@ def _row(number: int, line: bytes) -> Row:
     return Row(number, query if query.id is not None else replace(query, id=f"line-{number}"), None)
 
 
-def parse(line: bytes) -> object:
+def parse(line: bytes, most_bytes: int = MAX_ROW_BYTES) -> object:
     """Returns what a line of JSON says.
+
+    Args:
+        line: the text.
+        most_bytes: a longer one is refused.
 
     Raises:
         BadQueryError: it is no JSON, too long, or holds a number that is not finite.
     """
-    if len(line) > MAX_ROW_BYTES:
-        raise BadQueryError("row", f"{len(line):,} bytes", f"give at most {MAX_ROW_BYTES:,}")
+    if len(line) > most_bytes:
+        raise BadQueryError("row", f"{len(line):,} bytes", f"give at most {most_bytes:,}")
     try:
         return json.loads(line.decode(), parse_constant=_finite, parse_float=_finite)
     except (ValueError, RecursionError) as error:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from adaqueue.cli.files import parse
+from adaqueue.core.query import MAX_ROW_BYTES
 from adaqueue.errors import BadQueryError, UnavailableError
 
 Item = TypeVar("Item")
@@ -33,9 +34,9 @@ class Line:
     number: int
     data: bytes
 
-    def row(self) -> dict[str, Any]:
-        """Returns the JSON object that it holds; raises BadQueryError if it holds none."""
-        found = parse(self.data)
+    def row(self, most_bytes: int = MAX_ROW_BYTES) -> dict[str, Any]:
+        """Returns the JSON object that it holds; raises BadQueryError if it holds none, or is too long."""
+        found = parse(self.data, most_bytes)
         if not isinstance(found, dict):
             raise BadQueryError("row", found, "give a JSON object, {...}")
         return found
