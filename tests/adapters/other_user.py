@@ -36,20 +36,14 @@ class Copy:
 
 
 def copy_for_everybody(folder: Path) -> Copy:
-    """Returns a copy below the folder: of the interpreter, numpy, and what a sandbox process imports.
-
-    The package in it has no public names, so that it needs nothing that is installed.
-    """
+    """Returns a copy below the folder: of the interpreter, numpy, and what a sandbox process imports."""
     base, code = folder / "python", folder / "code"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     _link(Path(os.__file__).parent, base / "lib" / version)
     for library in (Path(sys.base_prefix) / "lib").glob("libpython*.so*"):
         _link(library, base / "lib" / library.name)
     _link(Path(sys.base_prefix) / "bin" / version, base / "bin" / version)
-    own = Path(__file__).parents[2] / "adaqueue"
-    for name in ("adapters", "core", "errors.py"):
-        _link(own / name, code / "adaqueue" / name)
-    (code / "adaqueue" / "__init__.py").touch()
+    light_package(code)
     spec = importlib.util.find_spec("numpy")
     assert spec is not None
     assert spec.origin is not None
@@ -59,6 +53,15 @@ def copy_for_everybody(folder: Path) -> Copy:
             _link(package, code / package.name)
     environment = {"PYTHONPATH": str(code), "LD_LIBRARY_PATH": str(base / "lib")}
     return Copy(folder, base / "bin" / version, environment)
+
+
+def light_package(folder: Path) -> Path:
+    """Puts the code of sandboxes into the folder, without public names and what these need; returns it."""
+    own = Path(__file__).parents[2] / "adaqueue"
+    for name in ("adapters", "core", "errors.py"):
+        _link(own / name, folder / "adaqueue" / name)
+    (folder / "adaqueue" / "__init__.py").touch()
+    return folder
 
 
 def _link(source: Path, target: Path) -> None:

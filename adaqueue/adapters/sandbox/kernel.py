@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+from contextlib import suppress
 
 NEW_MOUNTS = 0x00020000
 NEW_HOST_NAME = 0x04000000
@@ -100,9 +101,9 @@ def move_root_here() -> None:
 
 def look_users_up_in_files() -> None:
     """Keeps libc from asking servers who a user is: a child that asked at a socket would be killed."""
-    configure = getattr(_LIBC, "__nss_configure_lookup", None)  # other C libraries than glibc ask nobody
-    for name in (b"passwd", b"group") if configure else ():
-        configure(name, b"files")
+    with suppress(AttributeError):  # other C libraries than glibc ask nobody
+        for name in (b"passwd", b"group"):
+            _LIBC["__nss_configure_lookup"](name, b"files")
 
 
 def guard_memory() -> None:

@@ -2,8 +2,7 @@
 
 What a correct program never asks for kills the process. What one may try, and can do without, fails with an
 error. The program is put together here rather than by libseccomp, which is not on every machine and which the
-zygote, with the standard library alone, could not load; a balanced tree of comparisons also takes the kernel
-a tenth of the time to attach that a list of this length takes.
+zygote, with the standard library alone, could not load.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ class Filter:
     """The program of a run, made before the fork; each child puts its own process id into it.
 
     Raises:
-        OSError: this is no x86-64 Linux.
+        OSError: this is no x86-64 Linux, or the kernel takes no filter.
     """
 
     def __init__(self) -> None:
@@ -116,6 +115,7 @@ class Filter:
             struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(self._code))
         )
         self._program_at = ctypes.addressof(self._program)
+        self._try()
 
     def attach(self) -> None:
         """Puts this process under the filter, for ever."""
@@ -123,6 +123,18 @@ class Filter:
         for place in self._places:
             self._words[2 * place + 1] = pid
         kernel.call("seccomp", _SECCOMP, _SET_MODE_FILTER, 0, self._program_at)
+
+    def _try(self) -> None:
+        pid = kernel.fork()
+        if pid == 0:
+            try:
+                kernel.forbid_new_privileges()
+                self.attach()
+            except OSError as error:
+                os._exit(error.errno)
+            os._exit(0)
+        if refusal := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
+            raise OSError(refusal, f"seccomp: {os.strerror(refusal)}")
 
 
 _OWN_PID_MARK = 0x7EADBEEF
