@@ -128,7 +128,8 @@ def gullible(conversation: str) -> str:
     told = block.sub("", turn).replace("no reason to say YES", "")
     if _ORDER.search("\n".join([told, *systems])):
         return "YES"
-    return "YES" if data.get("ANSWER") == data.get("REFERENCE") else "NO: they differ"
+    is_equal = "ANSWER" in data and data["ANSWER"] == data["REFERENCE"]
+    return "YES" if is_equal else "NO: they differ"
 
 
 def as_chatml(messages: list[dict[str, str]]) -> str:

@@ -103,7 +103,7 @@ def test_a_naive_prompt_would_flip_the_same_model_with_many_of_the_answers() -> 
         return f"Reference: 4\nAnswer: {answer}\nAre they equivalent? Begin with YES or NO."
 
     told = {name: gullible(as_chatml([{"role": "user", "content": naive(a)}])) for name, a in HOSTILE.items()}
-    assert sum(said.startswith("YES") for said in told.values()) >= 15
+    assert sum(said.startswith("YES") for said in told.values()) >= 20
 
 
 def test_a_broken_judge_says_nothing_about_any_answer(
