@@ -103,6 +103,8 @@ def _load(source: str, device: str) -> tuple[Any, Any]:
                 f"reward_model: {source} gives {config.num_labels} numbers a response (num_labels): give a "
                 "sequence classifier that gives one"
             )
+        # all of one commit: another's safetensors are what transformers looks for where this has none
+        given["revision"] = config._commit_hash or "main"
         tokenizer = AutoTokenizer.from_pretrained(source, **given)
         given |= {"dtype": torch.float32 if device == "cpu" else torch.bfloat16, "output_loading_info": True}
         model, told = AutoModelForSequenceClassification.from_pretrained(
