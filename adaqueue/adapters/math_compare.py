@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from fractions import Fraction
 from typing import Protocol
 
+from adaqueue.adapters.math_amount import same_amount, units_agree
 from adaqueue.adapters.math_form import DOTS, EMPTY, Form
 from adaqueue.adapters.math_numeral import numeral_is_number, same_numeral
-from adaqueue.adapters.math_unit import are_convertible, worth
 from adaqueue.adapters.math_words import are_words, names_another, same_words
 
 _LETTER = re.compile(r"\\?[A-Za-z](?:_\{?\w+\}?)?'*")
@@ -86,7 +85,7 @@ class Comparison:
 
     def _values(self, first: Form, second: Form) -> bool | None:
         if first.kind != second.kind or first.kind not in _COLLECTIONS:
-            return _all((self._unlike(first, second), _units_agree(first, second)))
+            return _all((self._unlike(first, second), units_agree(first, second)))
         if first.kind == "matrix":
             return self._rows(first, second)
         if first.kind == "tuple":
@@ -119,7 +118,7 @@ class Comparison:
 
     def _pieces(self, first: Form, second: Form) -> bool | None:
         if first.value is not None and second.value is not None:
-            return self._amounts(first, second)
+            return same_amount(first, second)
         if first.text == second.text:
             return True
         if are_words(first.text) and are_words(second.text):
@@ -128,17 +127,6 @@ class Comparison:
             if one.value is not None and (other.text == EMPTY or names_another(other.text, one.value)):
                 return False
         return self._expressions(first, second)
-
-    def _amounts(self, first: Form, second: Form) -> bool | None:
-        """Two numbers; if they differ, they may still be so many of different units, or percent."""
-        if first.value == second.value:
-            return True
-        if _without_percent(first) == _without_percent(second):
-            return None
-        one, other = worth(first.unit), worth(second.unit)
-        if first.unit != second.unit and one and other and are_convertible(first.unit, second.unit):
-            return None if _times(first.value, one) == _times(second.value, other) else False
-        return False
 
     def _expressions(self, first: Form, second: Form) -> bool | None:
         """Where only one side is in degrees and the other holds pi, the angle counts."""
@@ -180,7 +168,11 @@ class Comparison:
 
     def _loose(self, first: Form, second: Form) -> bool | None:
         """A tuple and a list or set: never equal for certain, different if what they hold is."""
-        tuple_ = first if first.kind == "tuple" else second
+        tuple_, several = (first, second) if first.kind == "tuple" else (second, first)
+        named = {part.name: part for part in several.parts}
+        names = tuple_.name.strip("()").split(",")
+        if len(names) == len(tuple_.parts) == len(several.parts) and named.keys() == set(names):
+            return self._in_order(tuple_.parts, [named[name] for name in names])
         said = self._in_any_order(first.parts, second.parts)
         return False if said is False or tuple_.text != "()" else None
 
@@ -242,19 +234,6 @@ class Comparison:
         return True
 
 
-def _units_agree(first: Form, second: Form) -> bool | None:
-    """Units that both stand and differ are a no, save where the amounts could be converted."""
-    if "base" in {first.kind, second.kind} or not first.unit or not second.unit or first.unit == second.unit:
-        return True
-    exact = first.value is not None and second.value is not None
-    if {first.unit, second.unit} == {"degree", "radian"}:
-        return not exact
-    if not are_convertible(first.unit, second.unit):
-        return False
-    comparable = None not in {worth(first.unit), worth(second.unit)}
-    return False if comparable and first.value == second.value and exact else None
-
-
 def _are_solved_for_each_other(first: Form, second: Form) -> bool:
     """Whether two equations of one curve may stand here, solved for different variables."""
     return (
@@ -265,11 +244,6 @@ def _are_solved_for_each_other(first: Form, second: Form) -> bool:
         and bool(second.name)
         and second.name in first.text
     )
-
-
-def _without_percent(form: Form) -> Fraction | None:
-    """The number as if no percent sign stood there: whether it must is a matter of the problem."""
-    return form.value * 100 if form.value is not None and form.text.endswith("%") else form.value
 
 
 def _sides(equation: Form) -> tuple[str, str]:
@@ -290,10 +264,6 @@ def _has_dots(form: Form) -> bool:
 
 def _distinct(forms: Sequence[Form]) -> list[Form]:
     return list(dict.fromkeys(forms))
-
-
-def _times(value: Fraction | None, factor: Fraction) -> Fraction | None:
-    return None if value is None else value * factor
 
 
 def _all(said: Iterable[bool | None]) -> bool | None:

@@ -133,9 +133,14 @@ def _bracketed(text: str, depths: list[int], depth: int) -> Form | None:
     pieces = _split(text[1:-1], ",", depths[1:-1], 1)
     brackets = text[0] + text[-1]
     parts = tuple(read(piece, depth + 1) for piece in pieces)
-    if len(parts) == 1 and brackets in {"()", "⦃⦄"} and parts[0].text != EMPTY:
+    if len(parts) == 1 and (brackets == "()" or (brackets == "⦃⦄" and _is_plain(parts[0]))):
         return parts[0]
     return Form("set", "", parts=parts) if brackets == "⦃⦄" else Form("tuple", brackets, parts=parts)
+
+
+def _is_plain(form: Form) -> bool:
+    """Whether braces around it say no more than it does."""
+    return form.kind == "piece" and form.text != EMPTY
 
 
 def _row(text: str, depth: int) -> Form:

@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
-from mpmath import mp, mpf
-
 from adaqueue.adapters.math_expression import Node
-from adaqueue.adapters.math_value import Evaluation, NoValueError
+from adaqueue.adapters.math_value import Evaluation, NoValueError, mp, mpf
 
 FIRST_BITS = 140
 """Forty decimal digits, of which 30 must agree."""
@@ -143,9 +141,9 @@ def _at(first: Node, second: Node, point: Mapping[str, Any], base: int | None) -
         except NoValueError:
             return []
         answer = _agreement(values[0], values[1], bits)
-        if answer is not True or attempt == 1:
+        if answer is False or attempt == 1:
             return None if answer is None else [answer]
-        bits = 2 * max(side.largest for side in sides) + 4 * FIRST_BITS
+        bits = 4 * (max(side.largest for side in sides) + FIRST_BITS)
     return None
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adaqueue.adapters.math_second import needs_second_reader
 from adaqueue.adapters.sandbox import frames
 from adaqueue.errors import VerifierError
 
@@ -23,6 +24,8 @@ SECONDS = 2.0
 MEMORY_MEBIBYTES = 1_024
 START_SECONDS = 60.0
 MAX_ANSWER_BYTES = 4_096
+_PATIENCE = 0.75
+"""Share of a comparison's time for which it waits for the library."""
 
 _PROGRAM = """
 import json, sys, types
@@ -80,6 +83,7 @@ class MathPool:
         self._closed = threading.Event()
         self._all: set[_Worker] = set()
         self._lock = threading.Lock()
+        self._warming = threading.Lock()
         for _ in range(self.workers):
             self._wanted.put(True)
         # the kernel ends a process with the thread that started it: one thread starts them all, and stays
@@ -89,14 +93,15 @@ class MathPool:
     def compare(self, reference: str, answer: str) -> Comparison:
         """Returns whether two answers, in one spelling, are equal.
 
-        It waits for a free worker as long as it takes; only then the time counts.
+        It waits for a free worker as long as it takes; only then the time counts. A worker that has not
+        loaded its library yet, a second after its start, leaves undecided what needs it; see `warm`.
 
         Raises:
             VerifierError: no worker can be started, or the pool is closed; says nothing about the answer.
         """
         worker = self._take()
         try:
-            said = worker.ask({"reference": reference, "answer": answer}, self._seconds)
+            said = worker.ask(reference, answer, self._seconds)
         except OSError:  # too slow, dead, or the pool was closed
             self._replace(worker)
             return Comparison(None, killed=True)
@@ -105,6 +110,22 @@ class MathPool:
             raise
         self._ready.put(worker)
         return Comparison(said["equal"], guarded=said["guarded"])
+
+    def warm(self) -> None:
+        """Waits until every process has loaded all that it will ever need; not needed for most pairs.
+
+        Raises:
+            VerifierError: no worker can be started, or the pool is closed.
+        """
+        with self._warming:
+            workers = [self._take() for _ in range(self.workers)]
+            for worker in workers:
+                try:
+                    worker.ask("1", r"\sum_{n=1}^{1} n", START_SECONDS)
+                except OSError:
+                    self._replace(worker)
+                else:
+                    self._ready.put(worker)
 
     def close(self) -> None:
         """Ends all processes; a comparison under way ends as if its worker had been killed."""
@@ -197,9 +218,16 @@ class _Worker:
     def lives(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, request: dict[str, str], seconds: float) -> dict[str, Any]:
-        self._socket.settimeout(seconds)
+    def ask(self, reference: str, answer: str, seconds: float) -> dict[str, Any]:
+        needs_library = needs_second_reader(reference) or needs_second_reader(answer)
+        request = {
+            "reference": reference,
+            "answer": answer,
+            "needs_library": needs_library,
+            "patience": seconds * _PATIENCE,
+        }
         deadline = time.monotonic() + seconds
+        self._socket.settimeout(seconds)
         frames.send(self._socket, json.dumps(request).encode())
         said: dict[str, Any] = json.loads(frames.receive(self._socket, MAX_ANSWER_BYTES, deadline))
         return said

@@ -47,8 +47,8 @@ def _parser() -> Any:
 
 def load() -> None:
     """Loads the library, and reads what warms its parser: the first integral takes it half a second."""
-    for text in (r"\sum_{n=1}^{3} \frac{1}{n^2}", r"\int_0^1 e^{-x} dx"):
-        _value(text)
+    for text in (r"\sum_{n=1}^{3} \frac{1}{n^{2}}", r"\int_{0}^{1} e^{-x} dx"):
+        _parser()(text)
 
 
 def _value(text: str) -> Any:
@@ -59,9 +59,9 @@ def _value(text: str) -> Any:
         return None
     try:
         tree = _parser()(text.replace("*", r"\cdot "))
-        value = tree.evalf(_DIGITS + 10)
+        value = tree.evalf(_DIGITS + 4)
         if not value.is_number or value.has(sympy.Limit, sympy.Product):
-            value = tree.doit().evalf(_DIGITS + 10)
+            value = tree.doit().evalf(_DIGITS + 4)
     except Exception:  # noqa: BLE001 - a parser written for trusted text, fed by a model, fails in any way
         return None
     return value if isinstance(value, sympy.Expr) and value.is_number and value.is_finite else None

@@ -61,6 +61,7 @@ _SPELLINGS = [
         (r"\\%|\bpercent\b", "%"),
         (r"\\[dtc]frac", r"\\frac"),
         (r"\\frac\s*(?:\{([^{}]*)\}|(\w))\s*(?:\{([^{}]*)\}|(\w))", r"\\frac{\1\2}{\3\4}"),
+        (r"\{ ?(\w+) ?\\choose ?(\w+) ?\}", r"\\binom{\1}{\2}"),
         (r"\^\s*\{?\s*\\circ\s*\}?", " degree "),
         (r"degree C(?![a-zA-Z])", "celsius"),
         (r"degree F(?![a-zA-Z])", "fahrenheit"),

@@ -10,9 +10,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from mpmath import mp, mpc, mpf
+from mpmath import MPContext
 
 from adaqueue.adapters.math_expression import Node
+
+mp = MPContext()
+"""Of our own: the precision of mpmath's common context is also others' to change."""
+mpf, mpc = mp.mpf, mp.mpc
 
 MAX_BITS = 20_000
 """Of the exponent of any step's value: 10 to the power of 6,000."""
@@ -149,7 +153,7 @@ class Evaluation:
         """Returns e to that power."""
         if abs(value) > MAX_BITS:
             raise TooLargeError
-        return mp.exp(value)
+        return self._bounded(mp.exp(value))
 
     def step(self, rounded: Callable[[Any], Any], value: Any) -> Any:
         """Returns floor or ceiling; none for a number so near to a whole one that rounding decides."""
@@ -195,7 +199,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "csc": lambda own, a: own.tangent(mpf(1), mp.sin(a)),
     "sinh": lambda own, a: (own.exponential(a) - own.exponential(-a)) / 2,
     "cosh": lambda own, a: (own.exponential(a) + own.exponential(-a)) / 2,
-    "tanh": lambda own, a: mp.tanh(a),
+    "tanh": lambda own, a: 1 - 2 / (own.exponential(2 * a) + 1),
     "arcsin": lambda own, a: own.clean(mp.asin(a)),
     "arccos": lambda own, a: own.clean(mp.acos(a)),
     "arctan": lambda own, a: own.clean(mp.atan(a)),

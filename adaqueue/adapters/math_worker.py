@@ -10,6 +10,7 @@ import os
 import resource
 import socket
 import sys
+import threading
 from typing import Any
 
 from adaqueue.adapters.math_compare import Comparison
@@ -19,6 +20,7 @@ from adaqueue.adapters.math_symbolic import Symbolic
 from adaqueue.adapters.sandbox import frames, kernel
 
 MAX_MESSAGE_BYTES = 1 << 16
+_UNDECIDED = json.dumps({"equal": None, "guarded": False}).encode()
 
 
 def main(parent: int, memory_bytes: int) -> None:
@@ -26,27 +28,31 @@ def main(parent: int, memory_bytes: int) -> None:
     kernel.die_with_parent()
     if os.getppid() != parent:
         sys.exit(0)
-    load()
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     connection = socket.socket(fileno=0)
-    answer(json.dumps({"reference": r"\sqrt{4}x", "answer": "2x"}).encode())
+    # what most pairs need is there at once, the large library a second later
+    loading = threading.Thread(target=load, daemon=True)
+    loading.start()
     frames.send(connection, b"ready")
     while True:
         try:
             request = frames.receive(connection, MAX_MESSAGE_BYTES)
         except ConnectionError:
             return
-        frames.send(connection, answer(request))
+        pair = json.loads(request)
+        if pair["needs_library"]:
+            loading.join(pair["patience"])
+        loaded = not (pair["needs_library"] and loading.is_alive())
+        frames.send(connection, compared(pair["reference"], pair["answer"]) if loaded else _UNDECIDED)
 
 
-def answer(request: bytes) -> bytes:
-    """Returns whether the two answers of a request are equal, as JSON."""
-    pair = json.loads(request)
+def compared(reference: str, answer: str) -> bytes:
+    """Returns whether two answers are equal, as JSON."""
     arithmetic = Symbolic()
     said: dict[str, Any] = {"equal": None}
     try:
-        said["equal"] = Comparison(arithmetic).equal(read(pair["reference"]), read(pair["answer"]))
+        said["equal"] = Comparison(arithmetic).equal(read(reference), read(answer))
     except (MemoryError, RecursionError):
         said["equal"] = None
     return json.dumps({**said, "guarded": arithmetic.guarded}).encode()

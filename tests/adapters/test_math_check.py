@@ -26,7 +26,9 @@ RULES = MathChecker(None)
 
 @pytest.fixture(scope="module")
 def checker() -> Iterator[MathChecker]:
-    checker = MathChecker(MathPool(2))
+    pool = MathPool(2)
+    pool.warm()
+    checker = MathChecker(pool)
     yield checker
     checker.close()
 
