@@ -104,7 +104,7 @@ def _load(source: str, device: str) -> tuple[Any, Any]:
                 "sequence classifier that gives one"
             )
         # all of one commit: another's safetensors are what transformers looks for where this has none
-        given["revision"] = config._commit_hash or "main"
+        given["revision"] = getattr(config, "_commit_hash", None) or "main"
         tokenizer = AutoTokenizer.from_pretrained(source, **given)
         given |= {"dtype": torch.float32 if device == "cpu" else torch.bfloat16, "output_loading_info": True}
         model, told = AutoModelForSequenceClassification.from_pretrained(
