@@ -15,7 +15,7 @@ from adaqueue.cli.importing import import_queries
 from adaqueue.cli.run import run
 from adaqueue.cli.system import down, status, up
 from adaqueue.cli.twin import twin
-from adaqueue.cli.verify import code
+from adaqueue.cli.verify import code, math
 from adaqueue.errors import AdaQueueError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ verify = typer.Typer(
     rich_markup_mode="markdown",
 )
 verify.command()(code)
+verify.command()(math)
 verify.command()(gate)
 verify.command()(audit)
 app.add_typer(verify, name="verify")

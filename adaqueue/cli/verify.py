@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,16 +12,19 @@ from typing import IO, Annotated, Any
 import typer
 from rich.console import Console
 
-from adaqueue.adapters.code_rows import REFUSED, CodeRows
+from adaqueue import wiring
+from adaqueue.adapters import code_rows, math_rows
+from adaqueue.adapters.code_rows import CodeRows
 from adaqueue.adapters.in_order import in_order
 from adaqueue.cli.files import writer
 from adaqueue.cli.lines import answered, count_lines, read_lines, shown, write_row
 from adaqueue.cli.options import Config, JsonFile, check_writable, write_json
 from adaqueue.cli.sandboxing import ComparisonChoice, Sandboxes, Unisolated, sandbox_settings, threads
 from adaqueue.errors import SettingsError
-from adaqueue.wiring.verification import own_sandboxes
+from adaqueue.wiring.verification import own_math, own_sandboxes
 
 INCOMPLETE = 3
+_WORDS = {True: "equal", False: "different", None: "undecided"}
 File = Annotated[str, typer.Argument(help="JSON lines; .gz is read too; - is stdin.")]
 Output = Annotated[
     str, typer.Option(help="Write the lines with their verdicts here, in input order; - is stdout.")
@@ -60,9 +64,43 @@ def code(
     settings = sandbox_settings(config, sandboxes, comparison, run_code_without_isolation)
     started = time.monotonic()
     with own_sandboxes(settings) as verifier, writer(output) as target:
-        work = partial(answered, CodeRows(verifier, every_test).verified, REFUSED)
+        work = partial(answered, CodeRows(verifier, every_test).verified, code_rows.REFUSED)
         rows = in_order(work, read_lines(file), threads(settings))
         verdicts = _write(target, shown(rows, "verifying", count_lines(file)), "verdict")
+    _finish(verdicts, time.monotonic() - started, json)
+
+
+def math(
+    file: File,
+    output: Output = "-",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="Processes that compare [default: cores].", show_default=False),
+    ] = None,
+    paper_exact: Annotated[
+        bool, typer.Option("--paper-exact", help="Equal text alone is a yes; the judge decides the rest.")
+    ] = False,
+    config: Config = None,
+    json: JsonFile = None,
+) -> None:
+    r"""Compare models' final answers with the right ones; no system need be up.
+
+    A line holds {"gold": the right answer, "response": what the model wrote}, and perhaps "prompt", which a
+    judge gets to see. The last balanced \boxed{} of the response is its answer.
+
+    Each line comes back, in order, with "equal" (true, false, or null: only a judge could tell, and the
+    settings name none), "route" (what decided: string, number, unit, symbolic, judge, ...) and "seconds". A
+    bad line comes back with equal null and an "error".
+
+    Exit status 3: some line was refused.
+    """
+    _check_targets(output, json)
+    settings = wiring.load_settings(config)
+    count = workers or len(os.sched_getaffinity(0))
+    started = time.monotonic()
+    with own_math(settings, count, paper_exact=paper_exact) as rows, writer(output) as target:
+        found = in_order(partial(answered, rows.verified, math_rows.REFUSED), read_lines(file), 2 * count)
+        verdicts = _write(target, shown(found, "comparing", count_lines(file)), "equal")
     _finish(verdicts, time.monotonic() - started, json)
 
 
@@ -78,7 +116,7 @@ def _write(target: IO[str], rows: Iterable[Mapping[str, Any]], kind: str) -> Cou
     verdicts: Counter[str] = Counter()
     for row in rows:
         write_row(target, row)
-        verdicts["refused" if "error" in row and row[kind] is None else str(row[kind])] += 1
+        verdicts["refused" if "error" in row and row[kind] is None else _WORDS.get(row[kind], row[kind])] += 1
     return verdicts
 
 

@@ -13,12 +13,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from adaqueue.adapters.code_verifier import CodeVerifier
-from adaqueue.adapters.code_wire import SOCKET_SUFFIX, Limits
+from adaqueue.adapters.code_wire import SOCKET_SUFFIX
+from adaqueue.adapters.math_check import MathChecker
+from adaqueue.adapters.math_pool import MathPool
+from adaqueue.adapters.math_rows import MathRows
 from adaqueue.adapters.processes import ProcessSpec, exit_words, log_tail, spawn
 from adaqueue.adapters.socket_folder import SHORT
 from adaqueue.errors import VerifierError
 from adaqueue.settings import PREFIX, Settings
 from adaqueue.wiring.machine import environment
+from adaqueue.wiring.verifiers import limits, math_judge
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
@@ -44,14 +48,27 @@ def own_sandboxes(settings: Settings) -> Iterator[CodeVerifier]:
         try:
             children += (_start(settings, folder, number) for number in range(settings.sandboxes))
             _wait_ready(folder, children)
-            limits = Limits(
-                cpu_seconds=settings.test_cpu_seconds,
-                memory_mebibytes=settings.test_memory_mebibytes,
-                output_bytes=settings.test_output_bytes,
+            yield CodeVerifier(
+                folder, limits(settings), settings.test_comparison, patience_seconds=PATIENCE_SECONDS
             )
-            yield CodeVerifier(folder, limits, settings.test_comparison, patience_seconds=PATIENCE_SECONDS)
         finally:
             _stop(children)
+
+
+@contextmanager
+def own_math(settings: Settings, workers: int, *, paper_exact: bool) -> Iterator[MathRows]:
+    """Runs processes that compare answers until the block is left; yields what verifies rows by them.
+
+    Args:
+        settings: name the judge, if there is one.
+        workers: how many processes.
+        paper_exact: equal text alone is a yes, and a judge decides everything else.
+    """
+    checker = MathChecker(MathPool(workers), paper_exact=paper_exact or settings.math_paper_exact)
+    try:
+        yield MathRows(checker, math_judge(settings))
+    finally:
+        checker.close()
 
 
 def _start(settings: Settings, folder: Path, number: int) -> subprocess.Popen[bytes]:

@@ -49,7 +49,7 @@ def verifiers(settings: Settings) -> Verifiers:
 
     pool = MathPool()
     checker = MathChecker(pool, paper_exact=settings.math_paper_exact)
-    judge = _judge(settings)
+    judge = math_judge(settings)
     by_domain: dict[str, Verifier] = {
         "math": MathVerifier(checker, judge),
         "code": code_verifier(settings),
@@ -99,7 +99,8 @@ class AuditedRates:
         return self._rates
 
 
-def _judge(settings: Settings) -> Judge | None:
+def math_judge(settings: Settings) -> Judge | None:
+    """Returns who judges math answers that no rule decides; None where no model is named."""
     if settings.judge_model is None:
         return None
     if settings.judge_url is not None:

@@ -103,6 +103,29 @@ def test_lines_and_figures_do_not_share_stdout_and_a_file_that_is_not_there_is_n
     assert "none.jsonl" in said.stderr
 
 
+def test_math_answers_come_back_in_order_and_one_that_would_take_for_ever_holds_up_nobody() -> None:
+    endless = r"\boxed{\sum_{k=1}^{10^{12}} \frac{1}{k^{3}+\sin k}}"
+    rows = [
+        {"gold": r"\frac{25}{2}", "response": r"It is \boxed{12.5}.", "id": "right"},
+        {"gold": "7", "response": endless},
+        {"gold": "(x+1)^2", "response": r"\boxed{x^2+2x+1}"},
+        {"response": "7"},
+        {"gold": "7", "response": r"\boxed{8}"},
+        {"gold": "a cat", "response": "The answer is some animal that purrs."},
+    ]
+    said = verify("math", "-", "--workers", 1, text=lines(rows))
+    found = [json.loads(line) for line in said.stdout.splitlines()]
+    assert [row["equal"] for row in (found[0], *found[2:])] == [True, True, None, False, None]
+    assert found[1]["equal"] is not True
+    assert [found[n]["route"] for n in (0, 2, 4, 5)] == ["number", "symbolic", "number", "unmarked"]
+    assert "line 4: gold" in found[3]["error"]
+    assert found[0]["id"] == "right"
+    assert said.returncode == 3
+    said = verify("math", "-", "--paper-exact", text=lines(rows[:1]))
+    assert [json.loads(said.stdout)[name] for name in ("equal", "route")] == [None, "undecided"]
+    assert said.returncode == 0
+
+
 def test_the_gate_keeps_rows_whose_solutions_pass_and_lists_the_others(tmp_path: Path) -> None:
     def query(name: str, **reference: object) -> dict[str, Any]:
         return {"id": name, "domain": "code", "prompt": "Add.", "reference": {**ADD, **reference}}
