@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import psutil
 import pytest
@@ -16,7 +17,7 @@ from adaqueue.adapters.code_verifier import CodeVerifier, Limits, Report, Reques
 from tests.adapters.test_code_verifier import ADD, CHECK, FUNCTION, READ, STDIN, verifier_process
 
 LIMITS = Limits(cpu_seconds=1, output_bytes=1 << 16)
-ENDINGS = {
+ENDINGS: dict[str, tuple[str, dict[str, Any]]] = {
     "passed": (READ + "print(a + b)", STDIN),
     "killed by its filter": ("import os; os.fork()", STDIN),
     "out of memory": ("x = bytearray(8 << 30)", STDIN),

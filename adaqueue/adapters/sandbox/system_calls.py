@@ -131,7 +131,7 @@ class Filter:
                 kernel.forbid_new_privileges()
                 self.attach()
             except OSError as error:
-                os._exit(error.errno)
+                os._exit(error.errno or 1)
             os._exit(0)
         if refusal := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
             raise OSError(refusal, f"seccomp: {os.strerror(refusal)}")
