@@ -46,7 +46,7 @@ def _twice_if_by_clock(run: Callable[[], tuple[str, bool]]) -> str:
 
 
 def _run_program(zygote: Zygote, request: Request, stdin: str, expected: str) -> tuple[str, bool]:
-    run = zygote.start("program", {"programs": request.programs}, request.limits, stdin.encode())
+    run = zygote.start("program", {"programs": request.sources}, request.limits, stdin.encode())
     run.wait()
     ending = zygote.end(run)
     same = outputs_comparer(request.comparison)
@@ -108,7 +108,7 @@ def _call(zygote: Zygote, request: Request, tests: list[Any]) -> _Calls:
 
 
 def _candidate(request: Request, cpu_seconds_each: float | None = None) -> dict[str, Any]:
-    return {"programs": request.programs, "cpu_seconds_each": cpu_seconds_each}
+    return {"programs": request.sources, "cpu_seconds_each": cpu_seconds_each}
 
 
 def _converse(

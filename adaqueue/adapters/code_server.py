@@ -167,7 +167,7 @@ class _Server:
 
     def _kind(self, request: Request) -> Kind:
         """Returns the zygote's kind: libraries make forks dearer, so only programs that name them pay."""
-        texts = (*request.programs, request.definitions, str(request.reference.get("check", "")))
+        texts = (*request.sources, request.definitions, str(request.reference.get("check", "")))
         mentioned = self._mention is not None and any(map(self._mention.search, texts))
         return self._with_libraries if mentioned else self._plain
 

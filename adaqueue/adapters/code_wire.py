@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from adaqueue.adapters import taco_compare
 from adaqueue.adapters.code_compare import COMPARISONS, Comparison
 
 MOST_REQUEST_BYTES = 64 << 20
@@ -67,6 +68,13 @@ class Request:
         """The way to a verdict: the style of the tests, marked where it is not our own comparison."""
         mark = "" if self.comparison == "strict" else f":{self.comparison}"
         return f"{self.reference['style']}{mark}"
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The programs as they are run."""
+        if self.comparison == "strict":
+            return self.programs
+        return tuple(taco_compare.program(text, self.reference["style"]) for text in self.programs)
 
     def to_bytes(self) -> bytes:
         """Returns the request as it travels."""

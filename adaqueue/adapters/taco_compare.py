@@ -1,4 +1,4 @@
-"""The comparison of the TACO data set's own script, for figures that are to equal published ones.
+"""The way of the TACO data set's own script, for figures that are to equal published ones.
 
 It is laxer than ours and also stricter, both without intent: it takes `12` for `1 2` and refuses `3.0` for
 `3`. Rebuilt from what `compare_std_results` and `execute_cb_code` of `metrics/testing_util.py` in
@@ -8,10 +8,41 @@ github.com/FlagOpen/TACO do with the text of one output and with one result.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
 _DIGITS = 3
+_IMPORTS = """\
+import collections, fractions, heapq, itertools, math, random, sys, time
+from collections import ChainMap, Counter, OrderedDict, defaultdict, deque
+from functools import lru_cache
+from heapq import *
+from itertools import accumulate, combinations, permutations, product
+from math import ceil, cos, exp, fabs, floor, gcd, log, log2, sin, sqrt, tan
+from typing import List, Tuple
+"""
+_NUMPY = "import numpy as np\n"
+_STREAMS = "stdin = sys.stdin\nstdout = sys.stdout\n"
+
+
+def program(source: str, style: str) -> str:
+    """Returns a program as that script runs it: with usual imports before its first line without one.
+
+    What the script does besides, where a program has failed by it, is left out: running the program once more
+    as the body of a function, and letting it read and write `input.txt` and `output.txt`.
+    """
+    # numpy makes runs dearer: where its name is not used, nobody can tell whether it is there
+    imports = _IMPORTS + (_NUMPY if re.search(r"\bnp\b", source) else "")
+    if style != "stdin":
+        return imports + source
+    lines = source.split("\n")
+    first = next((n for n, line in enumerate(lines) if not _imports(line)), len(lines))
+    return "\n".join([*lines[:first], imports + _STREAMS + "\n".join(lines[first:])])
+
+
+def _imports(line: str) -> bool:
+    return line.startswith(("from ", "import ")) or "import *" in line
 
 
 def same_output(expected: str, output: bytes) -> bool:

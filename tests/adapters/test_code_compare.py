@@ -166,6 +166,26 @@ def test_the_taco_way_gives_a_first_argument_its_whole_keys_back(given: list[Any
     assert taco_compare.arguments(given) == called
 
 
+@pytest.mark.parametrize(
+    ("style", "source", "line"),
+    [
+        ("stdin", "import os\nfrom re import *\nx: List = [sqrt(4.0), gcd(4, 6), os.sep]", 2),
+        ("stdin", "x: List = [sqrt(4.0), gcd(4, 6), stdin.encoding]\nimport os", 0),
+        ("stdin", "import os", 1),
+        ("function", "import os\ndef f(x: List[int]): return Counter(x)", 0),
+        ("assert", "def f(x: Tuple[int]): return np and x", 0),
+    ],
+)
+def test_the_taco_way_puts_usual_imports_before_the_first_line_that_imports_nothing(
+    style: str, source: str, line: int
+) -> None:
+    text = Request((source,), {"style": style}, comparison="taco").sources[0]
+    assert text.split("\n")[:line] == source.split("\n")[:line]
+    assert text.endswith("\n".join(source.split("\n")[line:]))
+    exec(compile(text, "s", "exec"), {})  # noqa: S102 - the test's own text
+    assert Request((source,), {"style": style}).sources == (source,)
+
+
 def test_every_comparison_but_the_strict_one_marks_the_route_and_an_unknown_one_is_refused() -> None:
     reference = {"style": "stdin", "tests": [["", ""]]}
     strict, taco = Request((), reference), Request((), reference, comparison="taco")
