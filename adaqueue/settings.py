@@ -88,7 +88,7 @@ class Settings(BaseModel):
 
     samplers: int = Field(1, ge=1, le=64, description="sampler processes that `adaqueue up` runs")
     verifiers: int = Field(1, ge=1, le=64, description="verifier processes that `adaqueue up` runs")
-    sandboxes: int = Field(2, ge=1, le=256, description="processes of `adaqueue up` that run tests of code")
+    sandboxes: int = Field(2, ge=0, le=256, description="processes of `adaqueue up` that run tests of code")
     sandboxes_folder: Path | None = Field(
         None, description="where sandboxes' sockets are; absent: in the data folder"
     )

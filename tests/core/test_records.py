@@ -40,6 +40,7 @@ def claim(budget: int, first_sample: int, drawn: set[int], query: Query = QUERY)
         stops=False,
         min_budget=0,
         max_budget=most,
+        prior=(1.0, 1.0),
     )
 
 
