@@ -27,7 +27,7 @@ from adaqueue.wiring.verifiers import limits, math_judge
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.02
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 1.0
 
 
 @contextmanager
