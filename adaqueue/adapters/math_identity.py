@@ -20,6 +20,8 @@ FIRST_BITS = 140
 """Forty decimal digits, of which 30 must agree."""
 _AGREE = 0.75
 _DIFFER = 0.5
+_PERIODIC = ("sin", "cos", "tan", "cot", "sec", "csc", "floor", "ceiling")
+"""Of a large number they need every digit before the point."""
 _COMMON_BASES = (10, None)
 _KINDS = {"positive": 3, "negative": 2, "whole": 8}
 _ENOUGH = 3
@@ -141,9 +143,11 @@ def _at(first: Node, second: Node, point: Mapping[str, Any], base: int | None) -
         except NoValueError:
             return []
         answer = _agreement(values[0], values[1], bits)
-        if answer is False or attempt == 1:
+        largest = max(side.largest for side in sides)
+        sure = largest < bits * _DIFFER or not (has(first, *_PERIODIC) or has(second, *_PERIODIC))
+        if attempt == 1 or (answer is False and sure):
             return None if answer is None else [answer]
-        bits = 4 * (max(side.largest for side in sides) + FIRST_BITS)
+        bits = 4 * (largest + FIRST_BITS)
     return None
 
 

@@ -52,16 +52,23 @@ def load() -> None:
 
 
 def _value(text: str) -> Any:
-    """The number to 35 digits; None where the parser fails, or something stays unevaluated."""
-    import sympy
-
+    """The number to 34 digits; None where the parser fails, or fewer digits give another number."""
     if not _KNOWN.fullmatch(text):
         return None
     try:
         tree = _parser()(text.replace("*", r"\cdot "))
-        value = tree.evalf(_DIGITS + 4)
-        if not value.is_number or value.has(sympy.Limit, sympy.Product):
-            value = tree.doit().evalf(_DIGITS + 4)
+        rough, value = (_worked_out(tree, digits) for digits in (_DIGITS // 2, _DIGITS + 4))
     except Exception:  # noqa: BLE001 - a parser written for trusted text, fed by a model, fails in any way
         return None
-    return value if isinstance(value, sympy.Expr) and value.is_number and value.is_finite else None
+    if not (value.is_number and value.is_finite and rough.is_number):
+        return None
+    return value if abs(value - rough) <= abs(value) * 10**-_CLEARLY else None
+
+
+def _worked_out(tree: Any, digits: int) -> Any:
+    import sympy
+
+    value = tree.evalf(digits)
+    if value.is_number and not value.has(sympy.Limit, sympy.Product):
+        return value
+    return tree.doit().evalf(digits)

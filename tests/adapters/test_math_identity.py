@@ -112,6 +112,12 @@ def test_no_difference_is_too_small_to_be_seen(digits: int, shape: str) -> None:
     assert identical(Fraction(1), read(shape % f"10^{{-{digits}}}")) is False
 
 
+@pytest.mark.parametrize("power", ["e^{300}", "10^{60}", "3^{2000}"])
+def test_no_angle_is_too_large_to_be_worked_out(power: str) -> None:
+    assert identical(read(rf"\sin({power})"), read(rf"\cos(\frac{{\pi}}{{2}}-{power})"))
+    assert identical(read(rf"\sin({power})"), read(rf"\cos({power})")) is False
+
+
 def test_a_sum_that_vanishes_but_for_rounding_is_nothing() -> None:
     vanishing = read(r"\sqrt{2}\sqrt{3}-\sqrt{6}")
     assert Evaluation({}, 10, 140).value(vanishing) == 0
