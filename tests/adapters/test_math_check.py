@@ -33,6 +33,14 @@ def checker() -> Iterator[MathChecker]:
     checker.close()
 
 
+@pytest.fixture(scope="module")
+def patient() -> Iterator[MathChecker]:
+    """Decides as `checker` does, however slow the machine is."""
+    checker = MathChecker(MathPool(1, seconds=60.0))
+    yield checker
+    checker.close()
+
+
 def boxed(answer: str) -> str:
     return rf"\boxed{{{answer}}}"
 
@@ -434,20 +442,20 @@ def pairs_of(lines: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(("first", "second"), pairs_of(EQUAL))
 def test_answers_that_are_worth_the_same_are_proven_equal(
-    checker: MathChecker, first: str, second: str
+    patient: MathChecker, first: str, second: str
 ) -> None:
-    assert checker.check(first, boxed(second)).equal
-    assert checker.check(second, boxed(first)).equal
-    assert checker.same(first, second)
+    assert patient.check(first, boxed(second)).equal
+    assert patient.check(second, boxed(first)).equal
+    assert patient.same(first, second)
 
 
 @pytest.mark.parametrize(("first", "second"), pairs_of(UNEQUAL))
 def test_answers_that_only_look_alike_are_never_called_equal(
-    checker: MathChecker, first: str, second: str
+    patient: MathChecker, first: str, second: str
 ) -> None:
-    assert not checker.check(first, boxed(second)).equal
-    assert not checker.check(second, boxed(first)).equal
-    assert not checker.same(first, second)
+    assert not patient.check(first, boxed(second)).equal
+    assert not patient.check(second, boxed(first)).equal
+    assert not patient.same(first, second)
 
 
 def test_what_would_have_to_be_converted_or_guessed_is_undecided(checker: MathChecker) -> None:
