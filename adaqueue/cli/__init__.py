@@ -30,7 +30,7 @@ for command in (demo, run, up, down, status, doctor, twin):
     app.command()(command)
 app.command("import")(import_queries)
 verify = typer.Typer(
-    help="Give verdicts to programs in a file, without a system; see whether queries' own solutions pass.",
+    help="Give verdicts to programs and answers in a file, without a system; run queries' own solutions.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
