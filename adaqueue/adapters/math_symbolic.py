@@ -41,7 +41,7 @@ class Symbolic:
         return None
 
     def same_curve(self, first: tuple[str, str], second: tuple[str, str]) -> bool | None:
-        """Returns whether one equation is the other times a number; else no, if both are polynomials."""
+        """Whether one equation is the other times a number; no, for polynomials in the same names."""
         one, other = _difference(*first), _difference(*second)
         if one is None or other is None:
             return None
@@ -50,7 +50,8 @@ class Symbolic:
         except TooLargeError:
             self.guarded = True
             return None
-        if said is False and not (_is_polynomial(one) and _is_polynomial(other)):
+        comparable = symbols(one) == symbols(other) and _is_polynomial(one) and _is_polynomial(other)
+        if said is False and not comparable:
             return None
         return said
 
