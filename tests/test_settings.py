@@ -225,6 +225,6 @@ def test_the_data_folder_follows_the_xdg_convention(monkeypatch: pytest.MonkeyPa
 )
 def test_what_needs_a_judge_is_refused_where_none_is_named(setting: dict[str, str]) -> None:
     (name,) = setting
-    words = refusal(**setting)
+    words = refusal({}, None, **setting)
     assert words == f"judge_model: None: name the model that judges, since {name} is set"
-    assert load({}, judge_model="j", **setting).judge_model == "j"
+    assert load({}, None, judge_model="j", **setting).judge_model == "j"

@@ -64,8 +64,10 @@ def own_math(settings: Settings, workers: int, *, paper_exact: bool) -> Iterator
         workers: how many processes.
         paper_exact: equal text alone is a yes, and a judge decides everything else.
     """
-    checker = MathChecker(MathPool(workers), paper_exact=paper_exact or settings.math_paper_exact)
+    pool = MathPool(workers)
+    checker = MathChecker(pool, paper_exact=paper_exact or settings.math_paper_exact)
     try:
+        pool.warm()
         yield MathRows(checker, math_judge(settings))
     finally:
         checker.close()

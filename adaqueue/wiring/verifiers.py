@@ -16,6 +16,7 @@ from adaqueue.adapters.domain_verifier import DomainVerifier
 from adaqueue.adapters.judge_verifier import JudgeVerifier
 from adaqueue.adapters.ledger.verifying import PostgresAudits
 from adaqueue.adapters.math_check import MathChecker
+from adaqueue.adapters.math_pool import MathPool
 from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.socket_folder import check_private, socket_folder
 from adaqueue.core.trust import JUDGE, Rates
@@ -45,8 +46,6 @@ class Verifiers:
 
 def verifiers(settings: Settings) -> Verifiers:
     """Returns who gives verdicts; loads the models of the judge and of rewards where they are set."""
-    from adaqueue.adapters.math_pool import MathPool
-
     pool = MathPool()
     checker = MathChecker(pool, paper_exact=settings.math_paper_exact)
     judge = math_judge(settings)
@@ -61,6 +60,7 @@ def verifiers(settings: Settings) -> Verifiers:
     if judge is not None:
         again["math"] = JudgeVerifier(judge)
     auditor = Auditor(DomainVerifier(again), settings.audit_share)
+    pool.warm()  # while it loads, what takes longest to load would count as too slow to be told
     return Verifiers(DomainVerifier(by_domain), auditor, checker.close)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from adaqueue.adapters.domain_verifier import DomainVerifier
 from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.math_check import MathChecker
 from adaqueue.adapters.math_verifier import MathVerifier
 from adaqueue.adapters.replay_engine import ReplayEngine
 from adaqueue.core.records import Sample, Unit
@@ -24,7 +25,7 @@ from tests.flows.plant import POISON, Bell, Drawer, Judge, Plant, cut_off_everyw
 from tests.scene import Scene, query, recorded
 
 ANSWERED = "SELECT count(*) FROM queries WHERE state = 'closed' AND outcome = 'answered'"
-VERIFIER = DomainVerifier({"math": MathVerifier()})
+VERIFIER = DomainVerifier({"math": MathVerifier(MathChecker(None))})
 
 
 @pytest.fixture
