@@ -60,7 +60,7 @@ def _execute(result: MutableSequence[str]) -> None:
         result.append("timed out")
     except BaseException as error:  # noqa: BLE001 - whatever the program raises
         result.append(f"failed: {error}")
-    os.rmdir, os.chdir, shutil.rmtree = kept  # type: ignore[assignment]
+    os.rmdir, os.chdir, shutil.rmtree = kept
     os.chdir("/")
     os.rmdir(folder)
 

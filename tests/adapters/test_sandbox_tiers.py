@@ -13,6 +13,7 @@ import pytest
 from tests.adapters.other_user import UID, Copy, copy_for_everybody
 
 RUNNER = Path(__file__).with_name("sandbox_runner.py")
+ATTACKS = Path(__file__).with_name("attacks.jsonl")
 DEMANDING = Path(__file__).with_name("demanding_programs.jsonl")
 USERS = ("itself", "other") if os.geteuid() == 0 else ("itself",)
 WAYS = [(tier, user) for tier in ("A", "B") for user in USERS]
@@ -50,18 +51,27 @@ def results(copy: Copy, file: Path, cpu_seconds: int) -> dict[str, dict[str, lis
     return {way: json.loads(text) for way, text in said.items()}
 
 
-def test_each_attack_gets_a_right_verdict_and_a_clean_program_passes_after_it(
-    copy: Copy, shared: Path
-) -> None:
-    suite = shared / "suites" / "sandbox_attacks.jsonl"
+def wrong(copy: Copy, suite: Path) -> list[tuple[str, str, str, str]]:
+    """Returns attacks whose verdict is not accepted, or after which a clean program did not pass."""
     accepted = {row["name"]: row["accepted"] for row in map(json.loads, suite.read_text().splitlines())}
-    wrong = [
+    found = results(copy, suite, 1)
+    assert {way: len(verdicts) for way, verdicts in found.items()} == dict.fromkeys(found, len(accepted))
+    return [
         (way, name, verdict, clean)
-        for way, found in results(copy, suite, 1).items()
-        for name, (verdict, clean) in found.items()
+        for way, verdicts in found.items()
+        for name, (verdict, clean) in verdicts.items()
         if verdict not in accepted[name] or clean != "passed"
     ]
-    assert wrong == []
+
+
+def test_each_attack_gets_a_right_verdict_and_a_clean_program_passes_after_it(copy: Copy) -> None:
+    assert wrong(copy, ATTACKS) == []
+
+
+def test_each_attack_of_the_suite_beside_this_repository_gets_a_right_verdict(
+    copy: Copy, shared: Path
+) -> None:
+    assert wrong(copy, shared / "suites" / "sandbox_attacks.jsonl") == []
 
 
 def test_demanding_programs_pass(copy: Copy) -> None:
