@@ -68,7 +68,8 @@ class _Keeper:
 
     def close(self) -> None:
         os.close(self._held)
-        os.waitpid(self._pid, 0)
+        while os.waitpid(-1, 0)[0] != self._pid:
+            pass  # it ends when each process of the machine was waited for
 
 
 def _keep(listened: int, tells: int) -> None:
