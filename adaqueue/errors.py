@@ -13,6 +13,7 @@ AdaQueueError
 │   └── DeadLetteredError     it could not be carried out; the ledger keeps it with the reason
 ├── EngineError               the engine broke; never a wrong answer
 ├── VerifierError             the verifier broke; never a wrong answer
+│   └── VerifierAwayError     nobody can verify now: it is tried again until somebody can
 ├── FingerprintError          a probe does not belong to these features or sampling settings
 ├── AlreadyUpError            another process holds the data folder
 ├── LeaseLostError            another scheduler took over; this one's window was not written
@@ -102,6 +103,10 @@ class EngineError(AdaQueueError):
 
 class VerifierError(AdaQueueError):
     """The verifier broke; says nothing about the sample."""
+
+
+class VerifierAwayError(VerifierError):
+    """Nobody can verify now, whatever the sample; it is no fault of the query, and tried again."""
 
 
 class FingerprintError(AdaQueueError):

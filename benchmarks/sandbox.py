@@ -124,6 +124,7 @@ class Sandbox:
 
     def _ask(self) -> Report:
         frames.send(self._connection, REQUEST.to_bytes())
+        frames.receive(self._connection, MOST_REPORT_BYTES)  # its turn has come
         said = Report.from_bytes(frames.receive(self._connection, MOST_REPORT_BYTES))
         if said.verdict != "passed":
             raise RuntimeError(f"{said.verdict}: {said.route}")

@@ -28,7 +28,7 @@ class RewardVerifier:
             rewards = self._model.scores([(query.messages, str(sample.text)) for query, sample in drawn])
         except VerifierError as error:
             if len(drawn) == 1:
-                return [not_verified(drawn[0][1], str(error))]
+                return [not_verified(drawn[0][1], error)]
             half = len(drawn) // 2
             return [*self.verify(drawn[:half]), *self.verify(drawn[half:])]
         seconds = (time.perf_counter() - started) / max(1, len(drawn))

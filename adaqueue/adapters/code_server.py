@@ -13,11 +13,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Event, Lock, Thread
+from threading import Event, Lock, Semaphore, Thread
 
 from adaqueue.adapters.code_isolation import TIERS, Isolation, establish, located
 from adaqueue.adapters.code_runs import run_tests
-from adaqueue.adapters.code_wire import MOST_REQUEST_BYTES, Report, Request
+from adaqueue.adapters.code_wire import MOST_REQUEST_BYTES, STARTED, Report, Request
 from adaqueue.adapters.code_zygote import Kind, Zygote, ZygoteError
 from adaqueue.adapters.sandbox import frames
 from adaqueue.errors import VerifierError
@@ -93,6 +93,8 @@ class _Server:
         self._with_libraries = with_libraries
         names = "|".join(name for name, _ in with_libraries.libraries)
         self._mention = re.compile(rf"\b(?:{names})\b") if names else None
+        # one program at a time: neighbours of its own would take the time that its limits count
+        self._turn = Semaphore()
         self._lock = Lock()
         self._idle = [zygote]
         self._busy: set[Zygote] = set()
@@ -121,17 +123,21 @@ class _Server:
             zygote.close()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
-            try:
+        try:
+            with connection:
                 while not self._stopping.is_set():
                     request = Request.from_bytes(frames.receive(connection, MOST_REQUEST_BYTES))
-                    frames.send(connection, self._report(request).to_bytes())
-            except ConnectionError:
-                log.debug("a connection ended")
-            except (OSError, frames.TooLargeError, ValueError, TypeError, KeyError) as error:
-                log.error("a connection is given up: %s", error)
-        with self._lock:
-            del self._connections[connection]
+                    with self._turn:
+                        frames.send(connection, STARTED)
+                        report = self._report(request)
+                    frames.send(connection, report.to_bytes())
+        except ConnectionError:
+            log.debug("a connection ended")
+        except (OSError, frames.TooLargeError, ValueError, TypeError, KeyError) as error:
+            log.error("a connection is given up: %s", error)
+        finally:
+            with self._lock:
+                del self._connections[connection]
 
     def _report(self, request: Request) -> Report:
         started = time.perf_counter()
@@ -141,6 +147,9 @@ class _Server:
         except VerifierError as error:
             log.error("not verified: %s", error)
             return Report("not_verified", (), str(error), None, time.perf_counter() - started)
+        except Exception as error:  # whatever a program may bring about here, only its own verdict is lost
+            log.exception("not verified")
+            return Report("not_verified", (), f"the sandbox: {error!r}", None, time.perf_counter() - started)
         failed = [test for test in tests if test != "passed"]
         verdict = failed[0] if failed else "passed"
         return Report(verdict, tuple(tests), request.route, kind.tier, time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""The code verifier: has responses' programs run against their queries' tests by verifier processes."""
+"""The code verifier: has responses' programs run against their queries' tests by sandboxes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from pathlib import Path
 
 from adaqueue.adapters import code_program
 from adaqueue.adapters.code_compare import Comparison
-from adaqueue.adapters.code_wire import MOST_REPORT_BYTES, SOCKET_SUFFIX, Limits, Report, Request
+from adaqueue.adapters.code_wire import MOST_REPORT_BYTES, SOCKET_SUFFIX, STARTED, Limits, Report, Request
 from adaqueue.adapters.sandbox import frames
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample, Verdict, not_verified
-from adaqueue.errors import VerifierError
+from adaqueue.errors import VerifierAwayError, VerifierError
 
 __all__ = ["CodeVerifier", "Limits", "Report", "Request"]
 
@@ -44,7 +44,7 @@ class _Work:
             self.waiting.put(place)
 
     def put_back(self, place: int, reason: str) -> None:
-        """Leaves a program to another verifier; one that took several with it is not verified."""
+        """Leaves a program to another sandbox; one that took several with it is not verified."""
         self.tries[place] += 1
         if self.tries[place] < _MOST_TRIES:
             self.waiting.put(place)
@@ -56,10 +56,10 @@ class CodeVerifier:
     """Gives code samples their verdicts.
 
     Args:
-        folder: holds the sockets of verifier processes; those that come later are found, too.
+        folder: holds the sockets of sandboxes; those that come later are found, too.
         limits: of each run.
         comparison: how outputs and results are compared with what is expected.
-        patience_seconds: how long to look for a verifier process when there is none.
+        patience_seconds: how long to look for a sandbox when there is none.
 
     Attributes:
         folder: as given.
@@ -96,7 +96,7 @@ class CodeVerifier:
         """Returns a report for each request.
 
         Raises:
-            VerifierError: no verifier process could be reached for `patience_seconds`.
+            VerifierAwayError: no sandbox could be reached for `patience_seconds`.
         """
         work = _Work(requests)
         last_seen = time.monotonic()
@@ -104,7 +104,7 @@ class CodeVerifier:
             if self._share_out(work):
                 last_seen = time.monotonic()
             elif time.monotonic() - last_seen > self._patience_seconds:
-                raise VerifierError(f"no verifier process can be reached in {self.folder}: start one")
+                raise VerifierAwayError(f"no sandbox can be reached in {self.folder}: start one")
             else:
                 time.sleep(_RETRY_SECONDS)
         return [work.reports[place] for place in range(len(requests))]
@@ -137,16 +137,17 @@ class CodeVerifier:
         )
 
     def _share_out(self, work: _Work) -> bool:
-        """Has all reachable verifiers work until nothing waits; returns whether there was any."""
+        """Has all reachable sandboxes work until nothing waits; returns whether there was any."""
         connections = self._connections(work.waiting.qsize())
         if connections:
             with ThreadPoolExecutor(len(connections)) as threads:
-                for connection in connections:
-                    threads.submit(_work_off, connection, work)
+                started = [threads.submit(_work_off, connection, work) for connection in connections]
+            for one in started:
+                one.result()
         return bool(connections)
 
     def _connections(self, most: int) -> list[socket.socket]:
-        """Connects to the verifiers in turn, beginning with another one each time."""
+        """Connects to the sandboxes in turn, beginning with another one each time."""
         paths = sorted(self.folder.glob(f"*{SOCKET_SUFFIX}"))
         first = next(self._turn) % len(paths) if paths else 0
         connections: list[socket.socket] = []
@@ -176,13 +177,16 @@ def _work_off(connection: socket.socket, work: _Work) -> None:
             try:
                 work.reports[place] = _ask(connection, work.requests[place])
             except (OSError, frames.TooLargeError, ValueError, TypeError) as error:
-                work.put_back(place, f"the verifier process broke: {error}")
+                work.put_back(place, f"the sandbox broke: {error}")
                 return
 
 
 def _ask(connection: socket.socket, request: Request) -> Report:
+    """Waits for its turn for as long as the sandbox lives, and then for as long as its limits allow."""
+    connection.settimeout(None)
+    frames.send(connection, request.to_bytes())
+    if frames.receive(connection, MOST_REPORT_BYTES) != STARTED:
+        raise ValueError("the sandbox speaks of something else")
     runs = 2 * len(request.reference.get("tests", [None]))
     patience = runs * request.limits.wall_seconds + _SLACK_SECONDS
-    connection.settimeout(patience)
-    frames.send(connection, request.to_bytes())
     return Report.from_bytes(frames.receive(connection, MOST_REPORT_BYTES, time.monotonic() + patience))

@@ -1,4 +1,4 @@
-"""What passes between those who want programs verified and a verifier process: JSON, of limited size."""
+"""What passes between those who want programs verified and a sandbox: JSON, of limited size."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from adaqueue.adapters.code_compare import COMPARISONS, Comparison
 
 MOST_REQUEST_BYTES = 64 << 20
 MOST_REPORT_BYTES = 1 << 20
+STARTED = b"started"
+"""What a sandbox says when a program's turn has come; its report follows."""
 SOCKET_SUFFIX = ".sock"
 
 
@@ -90,7 +92,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Report:
-    """What a verifier process found.
+    """What a sandbox found.
 
     Attributes:
         verdict: as in `Verdict`; `not_verified` if it could not be told.

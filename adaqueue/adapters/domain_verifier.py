@@ -48,4 +48,4 @@ class DomainVerifier:
         try:
             return self._verifiers[kind].verify(drawn)
         except VerifierError as error:
-            return [not_verified(sample, str(error)) for _, sample in drawn]
+            return [not_verified(sample, error) for _, sample in drawn]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from threading import Event, Lock, Thread
+from collections.abc import Callable
+from threading import Event, Lock, Thread, local
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -97,3 +98,34 @@ class Heartbeat:
                 workers.beat(conn, self.worker_id())
         except UnavailableError as error:
             log.warning("heartbeat: %s", error)
+
+
+class ThreadHeartbeats:
+    """An identity for each thread that works: a fault of one takes no claim from the others.
+
+    Args:
+        begin: starts a heartbeat; the first is started at once, so that the process is heard of.
+    """
+
+    def __init__(self, begin: Callable[[], Heartbeat]) -> None:
+        self._begin = begin
+        self._lock = Lock()
+        self._free = [begin()]
+        self._all = list(self._free)
+        self._own = local()
+
+    def own(self) -> Heartbeat:
+        """Returns that of the calling thread."""
+        if not hasattr(self._own, "heartbeat"):
+            with self._lock:
+                if not self._free:
+                    self._free.append(self._begin())
+                    self._all += self._free
+                self._own.heartbeat = self._free.pop()
+        heartbeat: Heartbeat = self._own.heartbeat
+        return heartbeat
+
+    def stop(self) -> None:
+        """Says of all that they stop."""
+        for heartbeat in self._all:
+            heartbeat.stop()

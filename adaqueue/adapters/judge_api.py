@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from adaqueue.adapters.judge_prompt import REPLY_TOKENS, SEED, TEMPERATURE, messages, said_yes
 from adaqueue.adapters.vllm_link import Patience, RefusedError, Reply, VllmLink
 from adaqueue.core.records import Doubt
-from adaqueue.errors import EngineError, SettingsError, UnavailableError, VerifierError
+from adaqueue.errors import EngineError, SettingsError, UnavailableError, VerifierAwayError, VerifierError
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,9 @@ class ApiJudge:
             return []
         try:
             return asyncio.run(self._judge_all(doubts))
-        except (EngineError, UnavailableError) as error:
+        except UnavailableError as error:
+            raise VerifierAwayError(f"the judge {self.name}: {error}") from error
+        except EngineError as error:
             raise VerifierError(f"the judge {self.name}: {error}") from error
 
     async def _judge_all(self, doubts: Sequence[Doubt]) -> list[bool]:

@@ -81,13 +81,13 @@ class MathVerifier:
         self, query: Query, sample: Sample, checked: _Checked, judged: Mapping[Doubt, bool | VerifierError]
     ) -> Verdict:
         if isinstance(checked.said, VerifierError):
-            return not_verified(sample, str(checked.said))
+            return not_verified(sample, checked.said)
         equal, route = checked.said.equal, checked.said.route
         if equal is None:
             doubt = Doubt(asked(query), str(query.reference), checked.said.answer)
             said = judged.get(doubt)
             if isinstance(said, VerifierError):
-                return not_verified(sample, str(said))
+                return not_verified(sample, said)
             equal, route = bool(said), "unjudged" if said is None else "judge"
         return Verdict(
             query_id=sample.query_id,

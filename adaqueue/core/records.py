@@ -9,6 +9,7 @@ from uuid import UUID
 from adaqueue.core.decisions import Prediction
 from adaqueue.core.query import Message, Query
 from adaqueue.core.recording import Recording
+from adaqueue.errors import VerifierAwayError, VerifierError
 
 ABSTENTION = "I don't know"
 
@@ -260,6 +261,11 @@ def recorded(sample: Sample, reward: float) -> Verdict:
     )
 
 
-def not_verified(sample: Sample, reason: str) -> Verdict:
+AWAY = "away"
+"""The verifier of a `not_verified` where there was nobody to verify; else it is `none`."""
+
+
+def not_verified(sample: Sample, reason: str | VerifierError) -> Verdict:
     """Returns the verdict where the verifier itself is at fault; it says nothing about the sample."""
-    return Verdict(sample.query_id, sample.number, "not_verified", None, "none", "", reason, None, 0.0)
+    who = AWAY if isinstance(reason, VerifierAwayError) else "none"
+    return Verdict(sample.query_id, sample.number, "not_verified", None, who, "", str(reason), None, 0.0)

@@ -22,6 +22,7 @@ TRUSTED = 0.9
 
 _NODES = 64
 _LEAST_SHAPE = 1e-3
+_MOST_KNOWN = 500.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,9 @@ def chance_right(prior: tuple[float, float], passed: int, failed: int, false_acc
     """
     if false_accept == 0.0:
         return 1.0
-    alpha, beta = (max(shape, _LEAST_SHAPE) for shape in prior)
+    # a prior that knows more than any probe does would leave the quadrature nothing but rounding
+    scale = min(1.0, _MOST_KNOWN / sum(prior)) if sum(prior) else 1.0
+    alpha, beta = (max(scale * shape, _LEAST_SHAPE) for shape in prior)
     nodes, weights = roots_jacobi(_NODES, beta - 1, alpha - 1)
     success = (nodes + 1) / 2
     passes = success + (1 - success) * false_accept
@@ -149,4 +152,5 @@ def is_trusted(verdicts: Sequence[Verdict], prior: tuple[float, float], found: M
     if not passed:
         return False
     rate = min(false_accept(source(verdict), found) for verdict in passed)
-    return chance_right(prior, len(passed), len(verdicts) - len(passed), rate) >= TRUSTED
+    told = sum(verdict.reward is not None for verdict in verdicts)
+    return chance_right(prior, len(passed), told - len(passed), rate) >= TRUSTED

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from adaqueue.core import rerank
 from adaqueue.core.consensus import NO_GROUP, Consensus, certainty, leader
-from adaqueue.core.records import Answer, Claim, Closing, Sample, Verdict, recorded
-from adaqueue.core.trust import Rates, is_trusted
+from adaqueue.core.records import AWAY, Answer, Claim, Closing, Sample, Verdict, recorded
+from adaqueue.core.trust import Rates, false_accept, is_trusted, source
 
 CERTAIN = 0.95
 """A query without a reference ends when its leading answer wins with at least this chance."""
@@ -19,6 +19,10 @@ class Progress:
     Args:
         claim: what is held.
         rates: how often sources of verdicts err.
+
+    Attributes:
+        broken: why some sample could not be verified; None if all could.
+        is_alone: whether there was nobody to verify some of them.
     """
 
     def __init__(self, claim: Claim, rates: Mapping[str, Rates]) -> None:
@@ -26,6 +30,7 @@ class Progress:
         self.samples: dict[int, Sample] = {}
         self.verdicts = {verdict.number: verdict for verdict in claim.verdicts}
         self.broken: str | None = None
+        self.is_alone = False
         self._rates = rates
         for sample in claim.samples:
             self.add(sample)
@@ -37,10 +42,11 @@ class Progress:
             self.verdicts[sample.number] = recorded(sample, sample.reward)
 
     def settle(self, verdict: Verdict) -> None:
-        """Takes a verdict in."""
-        self.verdicts[verdict.number] = verdict
+        """Takes a verdict in; one that says that nobody could tell now is none."""
         if verdict.verdict == "not_verified":
             self.broken = verdict.route
+            self.is_alone = self.is_alone or verdict.verifier == AWAY
+        self.verdicts[verdict.number] = verdict
 
     @property
     def is_drawn(self) -> bool:
@@ -105,9 +111,14 @@ class Progress:
         return verdict.reward is not None and verdict.reward > 0 and self.claim.query.domain != "chat"
 
     def _best(self) -> tuple[int, float | None]:
+        """The sample of the largest reward; of equal ones the one whose verdict is trusted most."""
         numbers = sorted(self.samples)
-        best = numbers[rerank.best([self.verdicts[number].reward for number in numbers])]
-        return best, self.verdicts[best].reward
+        reward = self.verdicts[numbers[rerank.best([self.verdicts[n].reward for n in numbers])]].reward
+        equals = [number for number in numbers if self.verdicts[number].reward == reward]
+        return min(equals, key=lambda number: self._doubt(self.verdicts[number])), reward
+
+    def _doubt(self, verdict: Verdict) -> float:
+        return false_accept(source(verdict), self._rates)
 
     def _leader(self) -> tuple[int, float | None]:
         """The first sample of the largest group, and the group's share of all samples."""

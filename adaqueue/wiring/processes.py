@@ -14,7 +14,7 @@ from uuid import UUID
 
 from adaqueue.adapters.celery_app import CeleryDoorbell, add_task, make_app, serve
 from adaqueue.adapters.code_server import serve as serve_code
-from adaqueue.adapters.heartbeat import Heartbeat
+from adaqueue.adapters.heartbeat import Heartbeat, ThreadHeartbeats
 from adaqueue.adapters.inbox import RedisInbox, connect
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.features import PostgresFeatureLedger
@@ -126,7 +126,7 @@ def run_sampler() -> None:
             database, heartbeat.worker_id, decoder=engine.decoder, most_failures=settings.most_failures
         )
         work = partial(draw, ledger=ledger, engine=engine, doorbell=doorbell, stopping=stopping)
-        add_task(app, name, _guarded(heartbeat, work, stopping))
+        add_task(app, name, _guarded(lambda: heartbeat, work, stopping))
     _serve(partial(serve, app, "sampler", list(engines), stopping.set), heartbeat)
 
 
@@ -135,17 +135,20 @@ def run_verifier() -> None:
     settings, database = _start()
     stopping = Event()
     tools = verifiers(settings)
-    heartbeat = Heartbeat(database, "verifier", settings.heartbeat_seconds, (None, settings.reward_model))
-    ledger = PostgresVerifyingLedger(database, heartbeat.worker_id, most_failures=settings.most_failures)
+    serves = (None, settings.reward_model)
+    beats = ThreadHeartbeats(partial(Heartbeat, database, "verifier", settings.heartbeat_seconds, serves))
+    ledger = PostgresVerifyingLedger(
+        database, lambda: beats.own().worker_id(), most_failures=settings.most_failures
+    )
     rates = AuditedRates(PostgresAudits(database))
 
     def work(ids: list[UUID]) -> int:
-        return verify(ids, ledger, tools.verifier, tools.auditor, rates())
+        return verify(ids, ledger, tools.verifier, tools.auditor, rates(), stopping)
 
     app = make_app(addresses(settings).broker_url)
-    add_task(app, VERIFY_QUEUE, _guarded(heartbeat, work, stopping))
+    add_task(app, VERIFY_QUEUE, _guarded(beats.own, work, stopping))
     try:
-        _serve(partial(serve, app, "verifier", [VERIFY_QUEUE], stopping.set, VERIFIER_THREADS), heartbeat)
+        _serve(partial(serve, app, "verifier", [VERIFY_QUEUE], stopping.set, VERIFIER_THREADS), beats)
     finally:
         tools.close()
 
@@ -212,7 +215,7 @@ def _load_probe_code() -> None:
 
 
 def _guarded(
-    heartbeat: Heartbeat, work: Callable[[list[UUID]], int], stopping: Event
+    own: Callable[[], Heartbeat], work: Callable[[list[UUID]], int], stopping: Event
 ) -> Callable[[list[UUID]], int]:
     """Returns `work` with a way out of faults: claims go back to others, a sick engine is started afresh."""
 
@@ -224,16 +227,16 @@ def _guarded(
             os.kill(os.getpid(), signal.SIGTERM)
             raise
         except UnavailableError:
-            heartbeat.renew(blameless=True, stopping=stopping)
+            own().renew(blameless=True, stopping=stopping)
             raise
         except Exception:
-            heartbeat.renew(blameless=False, stopping=stopping)
+            own().renew(blameless=False, stopping=stopping)
             raise
 
     return guarded
 
 
-def _serve(serve_until_stopped: Callable[[], None], heartbeat: Heartbeat) -> None:
+def _serve(serve_until_stopped: Callable[[], None], heartbeat: Heartbeat | ThreadHeartbeats) -> None:
     try:
         serve_until_stopped()
     finally:

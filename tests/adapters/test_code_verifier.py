@@ -21,6 +21,7 @@ import pytest
 from adaqueue.adapters.code_isolation import isolation
 from adaqueue.adapters.code_server import serve
 from adaqueue.adapters.code_verifier import CodeVerifier, Limits, Report, Request
+from adaqueue.adapters.code_wire import STARTED
 from adaqueue.adapters.sandbox import frames
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample
@@ -40,6 +41,7 @@ CHECK = {
 }
 ADD = "def add(a, b): return a + b"
 READ = "a, b = map(int, input().split())\n"
+KEPT = "import io, sys\nkept, sys.stdout = sys.stdout, io.StringIO()\n"
 SERVER = """
 import signal, sys
 from pathlib import Path
@@ -89,6 +91,18 @@ def examined(verifier: CodeVerifier, program: str, reference: dict[str, Any], pr
         ("print(sum(map(int, open('/dev/stdin').read().split())))", STDIN),
         ("import sys, threading\n" + READ + "threading.Thread(target=print, args=(a + b,)).start()", STDIN),
         ("import atexit\n" + READ + "atexit.register(print, a + b)", STDIN),
+        (KEPT + READ + "kept.write(str(a + b))", STDIN),
+        (KEPT + READ + "import atexit\natexit.register(lambda: kept.write(str(a + b)))", STDIN),
+        (READ + "out = open(1, 'w')\nprint(a + b, file=out)", STDIN),
+        (READ + "import sys\nprint(a + b)\nsys.stdout.close()", STDIN),
+        (
+            "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.detach())\n" + READ + "print(a + b)",
+            STDIN,
+        ),
+        (READ + "class Last:\n    def __del__(self): print(a + b)\nlast = Last()", STDIN),
+        (READ + "import os\nprint(a + b if os.path.basename(__file__).endswith('.py') else 0)", STDIN),
+        (READ + "import platform\nprint(a + b if platform.platform() else 0)", STDIN),
+        ("\ufeff" + READ + "print(a + b)", STDIN),
         (ADD, FUNCTION),
         ("class Solution:\n    def add(self, a, b): return a + b", FUNCTION),
         ("def add(a, b):\n    print('working')\n    return a + b", FUNCTION),
@@ -105,6 +119,23 @@ def test_a_right_program_passes(verifier: CodeVerifier, program: str, reference:
     assert report.tier == isolation().tier != "none"
 
 
+PATIENT = """
+import signal, time
+signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+def work(result):
+    until = time.process_time() + 1.2
+    while time.process_time() < until: pass
+    return result
+"""
+LOUD = """
+import os, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+def add(a, b):
+    try:
+        while True: os.write(2, bytes(1 << 14))
+    except OSError:
+        return a + b
+"""
 ALWAYS_EQUAL = "class X:\n    def __eq__(s, o): return True\n    def __ne__(s, o): return False\n"
 WRONG = {
     "wrong output": ("print(4)", STDIN, "wrong_answer"),
@@ -140,6 +171,20 @@ WRONG = {
     "output in a call": ("def add(a, b):\n    while True: print('A' * 1000)", FUNCTION, "output_limit"),
     "output in a check's call": ("def add(a, b):\n    while True: print('A' * 1000)", CHECK, "output_limit"),
     "errors": ("import sys\nwhile True: sys.stderr.write('E' * 1000)", STDIN, "output_limit"),
+    "CPU time beyond its signal": (PATIENT + "def add(a, b): return work(a + b)", FUNCTION, "timeout"),
+    "CPU time beyond its signal in a check": (
+        PATIENT + "def add(a, b): return work(a + b)",
+        CHECK,
+        "timeout",
+    ),
+    "CPU time beyond its signal before the call": (PATIENT + "work(0)\n" + ADD, FUNCTION, "timeout"),
+    "output beyond its signal": (LOUD, FUNCTION, "output_limit"),
+    "output beyond its signal in a check": (LOUD, CHECK, "output_limit"),
+    "hashes that collide": (
+        "def add(a, b): return {n * (2**61 - 1) for n in range(8, 2_008)}",
+        FUNCTION,
+        "wrong_answer",
+    ),
     "result": ("def add(a, b): return 'x' * 100_000", FUNCTION, "output_limit"),
     "result in a check": ("def add(a, b): return 'x' * 100_000", CHECK, "output_limit"),
     "equal to everything": (ALWAYS_EQUAL + "def add(a, b): return X()", FUNCTION, "wrong_answer"),
@@ -221,6 +266,28 @@ def same(what, **named):
 """
     reference = {"style": "assert", "entry": "same", "check": check}
     assert examined(verifier, program, reference).verdict == "passed"
+
+
+def test_an_exception_of_the_programs_own_says_to_a_check_what_it_was_given(verifier: CodeVerifier) -> None:
+    check = (
+        "def check(candidate):\n"
+        "    try:\n"
+        "        candidate()\n"
+        "    except Exception as error:\n"
+        "        assert (type(error).__name__, str(error)) == ('Own', 'text')\n"
+        "    else:\n"
+        "        assert False\n"
+    )
+    program = "class Own(Exception): pass\ndef fail(): raise Own('text')"
+    reference = {"style": "assert", "entry": "fail", "check": check}
+    assert examined(verifier, program, reference).verdict == "passed"
+
+
+def test_a_program_ends_no_loop_of_a_check_from_inside(verifier: CodeVerifier) -> None:
+    check = "def check(candidate):\n    assert all(map(lambda n: candidate(n, n) == 2 * n, range(3)))\n"
+    reference = {"style": "assert", "entry": "add", "check": check}
+    assert examined(verifier, ADD, reference).verdict == "passed"
+    assert examined(verifier, "def add(a, b): raise StopIteration", reference).verdict == "runtime_error"
 
 
 def test_a_check_may_use_what_the_prompt_defines_and_the_program_can_not_replace_it(
@@ -322,7 +389,7 @@ def test_a_verifier_that_is_gone_says_nothing_and_the_next_one_goes_on(tmp_path:
         children = psutil.Process(process.pid).children(recursive=True)
         process.kill()
         process.wait()
-        with pytest.raises(VerifierError, match="no verifier process"):
+        with pytest.raises(VerifierError, match="no sandbox can be reached"):
             examined(verifier, ADD, FUNCTION)
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
@@ -380,7 +447,7 @@ def test_a_stopped_server_ends_at_once_with_what_it_runs_and_removes_its_socket(
 
 
 class Counted:
-    """A verifier process that says `passed` to everything and counts what it was asked."""
+    """A sandbox that says `passed` to everything and counts what it was asked."""
 
     def __init__(self, path: Path) -> None:
         self.requests: list[Request] = []
@@ -401,6 +468,7 @@ class Counted:
                 except ConnectionError:
                     return
                 self.requests.append(request)
+                frames.send(connection, STARTED)
                 time.sleep(0.02)
                 frames.send(connection, Report("passed", ("passed",), "stdin", "none", 0.0).to_bytes())
 
@@ -441,6 +509,30 @@ def test_samples_get_verdicts_with_rewards(verifier: CodeVerifier) -> None:
     assert [verdict.reward for verdict in verdicts] == [1.0, 0.0, 1.0, 1.0, 0.0]
     assert verdicts[0].verifier == "code"
     assert verdicts[0].tier == isolation().tier
+
+
+def test_programs_of_a_sandbox_do_not_take_each_others_time(tmp_path: Path) -> None:
+    busy = READ + "import time\nwhile time.process_time() < 0.8: pass\nprint(a + b)"
+    requests = [Request((f"# {n}\n{busy}",), STDIN, limits=Limits(cpu_seconds=1.0)) for n in range(8)]
+    with verifier_process(tmp_path / "a.sock"):
+        asked = [
+            Thread(target=lambda one=one: reports.append(CodeVerifier(tmp_path, SHORT).examine([one])[0]))
+            for one in requests
+        ]
+        reports: list[Report] = []
+        for thread in asked:
+            thread.start()
+        for thread in asked:
+            thread.join()
+    # side by side they would need 6.4 s of time by the clock, where 3 s are granted
+    assert [report.verdict for report in reports] == ["passed"] * 8
+
+
+@pytest.mark.parametrize("result", ["10 ** 400", "-(10 ** 5000)", "[10 ** 400]", "float('nan')"])
+def test_a_result_beyond_every_float_is_a_wrong_answer(verifier: CodeVerifier, result: str) -> None:
+    reference = {"style": "function", "entry": "f", "tests": [{"args": [], "expected": 0.5}]}
+    report = examined(verifier, f"def f(): return {result}", reference)
+    assert report.verdict == "wrong_answer"
 
 
 def test_samples_of_a_broken_check_get_no_reward(verifier: CodeVerifier) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
-from adaqueue.adapters.heartbeat import Heartbeat
+from adaqueue.adapters.heartbeat import Heartbeat, ThreadHeartbeats
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
 from tests.scene import Scene, query
@@ -87,3 +89,23 @@ def test_a_new_identity_claims_what_the_old_one_lost(scene: Scene, heartbeat: He
     (claim,) = ledger.claim([row.id for row in scene.rows("SELECT id FROM allocations")])
     assert claim.attempt == 2
     assert scene.one("SELECT worker_id FROM allocations") == heartbeat.worker_id()
+
+
+def test_a_fault_of_one_thread_takes_no_claim_from_the_others(scene: Scene, database: Database) -> None:
+    beats, together = ThreadHeartbeats(lambda: Heartbeat(database, "verifier", 3_600.0)), Barrier(2)
+
+    def hold_one(breaks: bool) -> bool:
+        together.wait()
+        mine = beats.own().worker_id()
+        if breaks:
+            beats.own().renew(blameless=False)
+        together.wait()
+        return beats.own().worker_id() == mine
+
+    with ThreadPoolExecutor(2) as threads:
+        kept = list(threads.map(hold_one, [True, False]))
+    assert kept == [False, True]
+    alive = "SELECT count(*) FROM workers WHERE kind = 'verifier' AND stopped_at IS NULL"
+    assert scene.one(alive) == 2
+    beats.stop()
+    assert scene.one(alive) == 0

@@ -102,6 +102,16 @@ def test_more_failures_and_more_false_accepts_make_it_less_likely(
     assert chance_right((alpha, beta), passed, failed, rate + 0.05) <= chance + 1e-9
 
 
+@pytest.mark.parametrize("prior", [(12.0, 1_188.0), (1e6, 1e6), (1e308, 1.0), (0.0, 0.0)])
+def test_a_prior_that_knows_all_or_nothing_still_has_its_chance(prior: tuple[float, float]) -> None:
+    assert 0.0 < chance_right(prior, 1, 5, 0.02) <= 1.0
+
+
+def test_what_could_not_be_verified_counts_for_nothing() -> None:
+    broken = Verdict(UUID(int=1), 0, "not_verified", None, "none", "", "broke", None, 0.0)
+    assert is_trusted([judged(True), *[broken] * 60], UNIFORM, {})
+
+
 def test_a_rule_settles_a_query_at_once_and_a_judge_alone_does_not_after_many_failures() -> None:
     failures = [verdict(False)] * 60
     assert is_trusted([*failures, verdict(True)], UNIFORM, {})

@@ -200,7 +200,7 @@ class Plant:
             featurize(ids, ledger, reader)
         elif queue == VERIFY_QUEUE:
             verifier, judge = self._under("verify", self.verifier, self.judge)
-            verify(ids, verifier, judge, Auditor(self.judge, 0.0), {})
+            verify(ids, verifier, judge, Auditor(self.judge, 0.0), {}, self.stopping)
         else:
             sampler, drawer, bell = self._under("draw", self.sampler, self.drawer, self.bell)
             draw(ids, sampler, drawer, bell, self.stopping)

@@ -63,7 +63,7 @@ def work(
     bell, before = Bell(), scene.one(ANSWERED)
     draw(ids, scene.sampler(most_failures=3), engine, bell, stopping or Event())
     rung = [key for queue, batch in bell.rung for key in batch if queue == "verify"]
-    verify([*ids, *rung], scene.verifier(most_failures=3), verifier, Auditor(verifier, 0.0), {})
+    verify([*ids, *rung], scene.verifier(most_failures=3), verifier, Auditor(verifier, 0.0), {}, Event())
     return int(scene.one(ANSWERED) - before)
 
 

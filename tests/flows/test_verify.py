@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from adaqueue.adapters.math_check import MathChecker
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample, Verdict, not_verified
 from adaqueue.core.trust import Rates, rates
-from adaqueue.errors import VerifierError
+from adaqueue.errors import VerifierAwayError, VerifierError
 from adaqueue.flows.audit import Auditor
 from adaqueue.flows.verify import verify
 from adaqueue.ports import Verifier
@@ -84,7 +85,7 @@ class Case:
         auditor: Auditor = NOBODY,
         errs: Mapping[str, Rates] | None = None,
     ) -> int:
-        return verify([key], self.scene.verifier(), verifier, auditor, errs or {})
+        return verify([key], self.scene.verifier(), verifier, auditor, errs or {}, Event())
 
     def answer(self) -> tuple[Any, ...]:
         return tuple(self.scene.one("SELECT text, reward, verified, samples_used FROM answers"))
@@ -204,3 +205,83 @@ def test_what_a_judge_said_and_what_nobody_said_is_not_audited(database: Databas
     broken = Case(database, id="broken")
     assert broken.verify(broken.draw("broken"), Says(), Auditor(auditor, 1.0)) == 0
     assert auditor.asked.total() == 0
+
+
+class Away:
+    """A verifier that nobody can reach."""
+
+    def verify(self, drawn: Sequence[tuple[Query, Sample]]) -> list[Verdict]:
+        raise VerifierAwayError("nobody is there")
+
+
+def test_where_nobody_can_verify_a_query_waits_and_is_not_charged(database: Database) -> None:
+    case = Case(database)
+    key = case.draw("right")
+    for _ in range(7):
+        assert case.verify(key, DomainVerifier({"math": Away()})) == 0
+        assert case.scene.one("SELECT stage, state, failures FROM allocations") == ("verify", "ready", 0)
+    assert case.scene.one("SELECT count(*) FROM verdicts") == 0
+    assert case.verify(key, Says()) == 1
+
+
+def test_who_is_told_to_stop_hands_back_what_is_not_begun(database: Database) -> None:
+    case = Case(database)
+    key = case.draw("right")
+    stopping = Event()
+    stopping.set()
+    says = Says()
+    assert verify([key], case.scene.verifier(), says, NOBODY, {}, stopping) == 0
+    assert case.scene.one("SELECT stage, state, failures FROM allocations") == ("verify", "ready", 0)
+    assert says.asked.total() == 0
+
+
+class Slow(Says):
+    """Is told to stop while it verifies."""
+
+    def __init__(self, stopping: Event) -> None:
+        super().__init__("code", "stdin")
+        self.stopping = stopping
+
+    def verify(self, drawn: Sequence[tuple[Query, Sample]]) -> list[Verdict]:
+        self.stopping.set()
+        return super().verify(drawn)
+
+
+def test_a_query_of_code_is_answered_before_the_next_one_is_run(database: Database) -> None:
+    scene, stopping = Scene(database), Event()
+    tests = {"style": "stdin", "tests": [["", "1"]]}
+    scene.add(*(query(name, domain="code", reference=tests) for name in ("first", "second")))
+    ids = scene.grant(1, 1)
+    sampler = scene.sampler()
+    claims = sampler.claim(ids)
+    drawn = [Sample(claim.query_id, 0, 0, "right", 1, 1, "stop", 0.1) for claim in claims]
+    sampler.record(claims, SAMPLING, drawn, claims)
+    assert verify(ids, scene.verifier(), Slow(stopping), NOBODY, {}, stopping) == 1
+    assert list(scene.outcomes().values()).count("answered") == 1
+    assert scene.one("SELECT stage, failures FROM allocations WHERE state = 'ready'") == ("verify", 0)
+
+
+class Mixed(Says):
+    """The judge passes the first sample, a rule a later one."""
+
+    def _verdict(self, sample: Sample) -> Verdict:
+        self.route = "judge" if sample.number == 0 else "number"
+        return super()._verdict(sample)
+
+
+def test_of_equal_samples_the_one_that_is_trusted_most_is_the_answer(database: Database) -> None:
+    case = Case(database)
+    key = case.draw("right", "wrong", "wrong", "wrong", "right")
+    assert case.verify(key, Mixed()) == 1
+    assert case.scene.one("SELECT sample_number FROM answers") == 4
+
+
+def test_an_auditor_that_was_replaced_counts_no_more(database: Database) -> None:
+    case, second = Case(database), Says(route="judge")
+    assert case.verify(case.draw("right", "wrong"), Says(), Auditor(second, 1.0)) == 1
+    case.scene.rows(
+        "UPDATE audits SET auditor_version = 'old', created_at = now() - interval '1 day' RETURNING 1"
+    )
+    again = Case(database, id="again")
+    assert again.verify(again.draw("wrong"), Says(), Auditor(second, 1.0)) == 1
+    assert PostgresAudits(database).rates()["math", "math:judge"] == rates(0, 0, 0, 1)

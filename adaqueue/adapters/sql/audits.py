@@ -14,12 +14,17 @@ from adaqueue.core.trust import Audit
 
 COUNTS = text(
     """
+    WITH newest AS (
+        SELECT DISTINCT ON (source, auditor) source, auditor, auditor_version
+        FROM audits ORDER BY source, auditor, created_at DESC
+    )
     SELECT source, auditor,
            count(*) FILTER (WHERE accepted AND confirmed) AS both,
            count(*) FILTER (WHERE accepted AND NOT confirmed) AS source_alone,
            count(*) FILTER (WHERE confirmed AND NOT accepted) AS auditor_alone,
            count(*) FILTER (WHERE NOT accepted AND NOT confirmed) AS neither
-    FROM audits GROUP BY source, auditor ORDER BY source, auditor
+    FROM audits JOIN newest USING (source, auditor, auditor_version)
+    GROUP BY source, auditor ORDER BY source, auditor
     """
 )
 
@@ -31,5 +36,8 @@ def store(conn: Connection, audits: Sequence[Audit]) -> None:
 
 
 def counts(conn: Connection) -> list[Row[Any]]:
-    """Returns (source, auditor, both, source_alone, auditor_alone, neither): how often who accepted."""
+    """Returns (source, auditor, both, source_alone, auditor_alone, neither): how often who accepted.
+
+    Of an auditor that was replaced by another version only the newest counts.
+    """
     return list(conn.execute(COUNTS))
