@@ -120,6 +120,6 @@ def writer(target: str) -> Iterator[IO[str]]:
         return
     path = Path(target)
     new = path.with_name(f".{path.name}.new")
-    with new.open("w") as file:
+    with new.open("w", encoding="utf-8") as file:
         yield file
     new.replace(path)

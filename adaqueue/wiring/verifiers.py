@@ -122,7 +122,7 @@ def _reward_verifier(source: str) -> Verifier:
 
 
 def sandboxes_folder(settings: Settings) -> Path:
-    """Returns where verifiers' sockets are.
+    """Returns where sandboxes' sockets are.
 
     Raises:
         UnavailableError: somebody else could have put a socket there.
@@ -135,10 +135,10 @@ def sandboxes_folder(settings: Settings) -> Path:
 
 
 def own_sandboxes_folder(data_folder: Path) -> Path:
-    """Returns where sockets of a data folder's own verifiers are."""
-    return socket_folder(data_folder / "verifiers", new_socket_name(), os.geteuid())
+    """Returns where sockets of a data folder's own sandboxes are."""
+    return socket_folder(data_folder / "sandboxes", new_socket_name(), os.geteuid())
 
 
 def new_socket_name() -> str:
-    """Returns a verifier's name that no other has."""
+    """Returns a name of a socket that no other has."""
     return f"{secrets.token_hex(4)}.sock"

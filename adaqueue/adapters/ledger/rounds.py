@@ -107,7 +107,7 @@ class PostgresRoundLedger:
     def expire(self) -> int:
         """Ends queries whose deadline has passed, unless they are being drawn; returns how many.
 
-        What a query has drawn of its samples is not lost on it: it ends when the rest is drawn.
+        What a query has drawn of its samples is not lost on it: it ends when the rest is drawn and verified.
 
         Needs no lease: whoever comes first does it.
         """
