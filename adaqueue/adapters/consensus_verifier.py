@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from uuid import UUID
 
-from adaqueue.adapters.math_answer import final_answer
+from adaqueue.adapters.math_answer import find_answer
 from adaqueue.adapters.math_check import MathChecker
 from adaqueue.core.consensus import groups
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample, Verdict
 
+MAX_SYMBOLIC = 32
+"""Comparisons of one query's answers that may take algebra; all others are told by text and exact numbers."""
+MAX_REMEMBERED = 2_048
+"""Pairs of answers whose comparison is not repeated when more samples are drawn."""
+
 
 class ConsensusVerifier:
     """Groups a query's samples by equivalent answers; to be given all of its samples at once.
 
-    A sample without a final answer is a wrong one. The others are `grouped`; the route names the group by its
-    first sample, so that it stays the same when more are drawn.
+    A sample that marks no final answer is a wrong one: refusals are no votes, however many agree. The others
+    are `grouped`; the route names the group by its first sample, so that it stays the same when more are
+    drawn.
 
     Args:
         checker: says which answers are equivalent.
@@ -29,6 +36,7 @@ class ConsensusVerifier:
 
     def __init__(self, checker: MathChecker) -> None:
         self._checker = checker
+        self._symbolically = lru_cache(MAX_REMEMBERED)(checker.same)
 
     def verify(self, drawn: Sequence[tuple[Query, Sample]]) -> list[Verdict]:
         """Returns the verdicts, see `Verifier`."""
@@ -43,12 +51,24 @@ class ConsensusVerifier:
     def _grouped(self, samples: Sequence[Sample]) -> list[Verdict]:
         started = time.perf_counter()
         ordered = sorted(samples, key=lambda sample: sample.number)
-        found = groups([final_answer(str(sample.text)) or None for sample in ordered], self._checker.same)
+        found = groups([_vote(str(sample.text)) for sample in ordered], self._same())
         seconds = (time.perf_counter() - started) / len(ordered)
         return [
             self._verdict(sample, None if group < 0 else ordered[found.index(group)].number, seconds)
             for sample, group in zip(ordered, found, strict=True)
         ]
+
+    def _same(self) -> Callable[[str, str], bool]:
+        """What compares the answers of one query: in the same order, the same comparisons are symbolic."""
+        left = iter(range(MAX_SYMBOLIC))
+
+        def same(first: str, second: str) -> bool:
+            said = self._checker.same_exactly(first, second)
+            if said is None and next(left, None) is not None:
+                return self._symbolically(first, second)
+            return said is True
+
+        return same
 
     def _verdict(self, sample: Sample, first: int | None, seconds: float) -> Verdict:
         return Verdict(
@@ -62,3 +82,9 @@ class ConsensusVerifier:
             tier=None,
             seconds=seconds,
         )
+
+
+def _vote(response: str) -> str | None:
+    """The answer that a response marks, None where it marks none: a few words alone are no answer."""
+    found = find_answer(response)
+    return found.text if found.mark != "words" and any(map(str.isalnum, found.text)) else None

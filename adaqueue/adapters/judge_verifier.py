@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from adaqueue.adapters.code_program import asked
-from adaqueue.adapters.math_answer import final_answer
+from adaqueue.adapters.math_answer import answer_to_judge
 from adaqueue.core.query import Query
 from adaqueue.core.records import Doubt, Sample, Verdict
 from adaqueue.ports import Judge
@@ -44,4 +44,4 @@ class JudgeVerifier:
 
 
 def _doubt(query: Query, sample: Sample) -> Doubt:
-    return Doubt(asked(query), str(query.reference), final_answer(str(sample.text)))
+    return Doubt(asked(query), str(query.reference), answer_to_judge(str(sample.text)))

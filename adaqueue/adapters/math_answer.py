@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
-from adaqueue.adapters.math_number import number, split_unit
-from adaqueue.adapters.math_spelling import MAX_ANSWER_CHARACTERS, normalise
-from adaqueue.adapters.math_unit import UNITS
+from adaqueue.adapters.math_claim import claimed, words_of
+from adaqueue.adapters.math_spelling import MAX_ANSWER_CHARACTERS
 
 MAX_RESPONSE_CHARACTERS = 20_000
 """Only this much of a response's end is searched."""
@@ -18,26 +18,16 @@ MAX_BARE_WORDS = 5
 MAX_JOINT_CHARACTERS = 100
 """Boxes further apart than this are separate answers."""
 
+MAX_TAIL_CHARACTERS = 2_000
+"""Of a response without a box, which a judge gets to see."""
+
+Mark = Literal["box", "claim", "expression", "words", ""]
+
 _BOX = re.compile(r"(?<!\\)\\+(?:boxed|fbox)\s*\{")
 _BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 _JOINT = re.compile(r"[\s$.,;&\\]*(?:and|or)?[\s$.,;&\\]*|[^.!?\n]*\bor\b[^.!?\n]*")
-_HASHES = re.compile(r"####[ \t]*([^#\n]+)")
-_ANSWER_IS = re.compile(r"\banswer\s*(?:is\b|:|=)[\s:*]*", re.IGNORECASE)
-_LETTER_OR_DIGIT = re.compile(r"\w")
-_SENTENCE_END = re.compile(r"\.(?:\s|$)")
-_EQUALS = re.compile(r"(?<![<>!:=])=(?!=)")
-_NOT_PROSE = re.compile(r"\\(?:text|mathrm|mbox)\s*\{[^{}]*\}|\\[a-zA-Z]+(?:\{[a-z]*matrix\})?")
-_WORD = re.compile(r"[A-Za-z]{2,}")
+_ANSWER = re.compile(r"\banswer", re.IGNORECASE)
 _DIFFERENTIAL = re.compile(r"d[a-z]")
-_PLAIN_WORD = re.compile(r"[A-Za-z'\",.:;*$]*=?")
-_OUTER_MARKS = ".,;:?$*\"'"
-# fmt: off
-_CHANGES_A_NUMBER = frozenset({
-    "and", "or", "not", "than", "least", "most", "about", "approximately", "roughly", "nearly", "almost",
-    "between", "base", "mod", "minus", "negative", "plus", "times", "log", "ln", "sin", "cos", "tan", "sqrt",
-    "pi", "half", "third", "thirds", "quarters", "dozen", "hundred", "thousand", "million", "billion",
-})
-# fmt: on
 
 
 @dataclass(frozen=True)
@@ -45,16 +35,22 @@ class Found:
     """A response's final answer.
 
     Attributes:
-        text: the answer, "" where the response holds none.
-        is_marked: it stands in a box, or is the whole response: nothing else can have been meant.
+        text: the answer, "" where the response marks none.
+        mark: how it is marked: it stands in a `box`, a `claim` names it ("answer is", `####`), or it is the
+            whole response, one `expression` or a few `words`; "" where nothing marks one.
     """
 
     text: str
-    is_marked: bool
+    mark: Mark
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether nothing else can have been meant, so that it may also be found wrong."""
+        return self.mark in {"box", "expression", "words"}
 
 
 def final_answer(response: str) -> str:
-    """Returns the text of the response's final answer, see `find_answer`, "" where it holds none.
+    """Returns the text of the response's final answer, see `find_answer`, "" where it marks none.
 
     Args:
         response: What the model wrote, of any length; only the last 20,000 characters are searched.
@@ -62,12 +58,18 @@ def final_answer(response: str) -> str:
     return find_answer(response).text
 
 
+def answer_to_judge(response: str) -> str:
+    """Returns what a judge gets to see: the answer in a box or the whole short response, else its end."""
+    found = find_answer(response)
+    return found.text if found.is_certain else response[-MAX_TAIL_CHARACTERS:]
+
+
 def find_answer(response: str) -> Found:
     r"""Returns the response's final answer.
 
-    That is the last balanced `\boxed{}`; without a box, the expression after the last `####`, or what follows
-    the last "answer is"; else the last line if it is an expression, what follows its last `=`, the last
-    number, or that whole line. Boxes joined by a comma or "or" are one answer of several parts.
+    That is the last balanced `\boxed{}`; without a box, the whole response if it is one expression or a few
+    words, or what `math_claim.claimed` finds. Boxes joined by a comma or "or" are one answer of several
+    parts.
 
     Args:
         response: What the model wrote, of any length; only the last 20,000 characters are searched.
@@ -75,31 +77,24 @@ def find_answer(response: str) -> Found:
     text = response[-MAX_RESPONSE_CHARACTERS:]
     boxed = _boxed(text)
     if boxed is not None:
-        return Found(boxed, True)
-    if _is_bare(response):
-        return Found(text.strip(), True)
-    return Found(_unboxed(text), False)
+        return Found(boxed, "box")
+    mark = _whole(response)
+    if mark:
+        return Found(text.strip(), mark)
+    claim = claimed(text)
+    return Found(claim, "claim" if claim else "")
 
 
-def _is_bare(response: str) -> bool:
-    """Whether the response is an answer and nothing else: one expression, or a few words without a number."""
+def _whole(response: str) -> Mark:
+    """What the response is if it is an answer and nothing else: one expression, or words without a number."""
     text = response.strip()
-    if "\n" in text or "####" in text:
-        return False
-    words = [word for word in _words(text) if not _DIFFERENTIAL.fullmatch(word)]
-    few = len(words) <= MAX_BARE_WORDS and not any(map(str.isdigit, text)) and not _ANSWER_IS.search(text)
-    return not words or few
-
-
-def _unboxed(text: str) -> str:
-    after_hashes = [line for line in _HASHES.findall(text) if not _is_prose(line)]
-    if after_hashes:
-        return str(after_hashes[-1])
-    _, *answers = _ANSWER_IS.split(text)
-    if answers and answers[-1].strip():
-        sentence = _SENTENCE_END.split(answers[-1].strip().splitlines()[0])[0]
-        return _expression_in(sentence, numbers_at_most=1)
-    return _expression_in(text.strip(), numbers_at_most=len(text))
+    if "\n" in text or "####" in text or len(text) > MAX_ANSWER_CHARACTERS:
+        return ""
+    words = [word for word in words_of(text) if not _DIFFERENTIAL.fullmatch(word)]
+    if not words:
+        return "expression"
+    few = len(words) <= MAX_BARE_WORDS and not any(map(str.isdigit, text)) and not _ANSWER.search(text)
+    return "words" if few else ""
 
 
 def _boxed(text: str) -> str | None:
@@ -131,40 +126,3 @@ def _closing(text: str, start: int) -> int | None:
         if depth == 0:
             return brace.start()
     return None
-
-
-def _expression_in(text: str, numbers_at_most: int) -> str:
-    lines = [line for line in text.splitlines() if _LETTER_OR_DIGIT.search(line)] or [text]
-    last_line = lines[-1].strip()
-    right_side = _EQUALS.split(last_line[-MAX_ANSWER_CHARACTERS:])[-1].strip()
-    for candidate in (last_line, right_side):
-        if candidate and not _is_prose(candidate):
-            return candidate
-    return _last_number(text, numbers_at_most) or last_line[:MAX_ANSWER_CHARACTERS]
-
-
-def _is_prose(text: str) -> bool:
-    if len(text) > MAX_ANSWER_CHARACTERS:
-        return True
-    return bool(_words(text))
-
-
-def _words(text: str) -> list[str]:
-    """Words that are neither commands nor units."""
-    return [word for word in _WORD.findall(_NOT_PROSE.sub(" ", text)) if word.lower() not in UNITS]
-
-
-def _last_number(text: str, numbers_at_most: int) -> str | None:
-    """The last number and its unit, unless a neighbouring word or sign makes it part of something else."""
-    words = ["", *text[-MAX_ANSWER_CHARACTERS:].split(), ""]
-    places = [place for place, word in enumerate(words) if any(map(str.isdigit, word))]
-    if not 1 <= len(places) <= numbers_at_most:
-        return None
-    before, word, after = words[places[-1] - 1 : places[-1] + 2]
-    last = word.strip(_OUTER_MARKS)
-    neighbours = [neighbour.strip(_OUTER_MARKS).lower() for neighbour in (before, after)]
-    if not (_PLAIN_WORD.fullmatch(before) and _PLAIN_WORD.fullmatch(after)):
-        return None
-    if _CHANGES_A_NUMBER.intersection(neighbours) or number(split_unit(normalise(last))[0]) is None:
-        return None
-    return f"{last} {neighbours[1]}" if neighbours[1] in {*UNITS, "percent"} else last

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from adaqueue.adapters.math_answer import Found, find_answer
+from adaqueue.adapters.math_answer import Found, answer_to_judge, find_answer
 from adaqueue.adapters.math_compare import Comparison, Exact
 from adaqueue.adapters.math_form import Form, read
 from adaqueue.adapters.math_guard import is_guarded
 from adaqueue.adapters.math_pool import MathPool
-from adaqueue.adapters.math_spelling import compact, normalise
+from adaqueue.adapters.math_spelling import compact, differ_in_or, normalise
 from adaqueue.errors import VerifierError, shorten
 
-MAX_TAIL_CHARACTERS = 2_000
-"""Of a response without a marked answer, which a judge gets to see."""
 _EXACT = Comparison(Exact())
 
 
@@ -74,11 +72,20 @@ class MathChecker:
             raise VerifierError(f"the reference {shorten(reference)} holds no answer to compare with")
         found = find_answer(response)
         answer = normalise(found.text)
-        if not any(map(str.isalnum, answer)):
+        if found.mark and not any(map(str.isalnum, answer)):
             return MathVerdict(False, "empty", "")
-        shown = found.text if found.is_marked else response[-MAX_TAIL_CHARACTERS:]
         equal, route = self._decide(expected, answer, found)
-        return MathVerdict(equal, route, shown)
+        if equal and differ_in_or(reference, found.text):
+            equal, route = None, "undecided"
+        return MathVerdict(equal, route, answer_to_judge(response))
+
+    def same_exactly(self, first: str, second: str) -> bool | None:
+        """Returns what text and exact numbers tell of two final answers, None where that is nothing."""
+        one, other = normalise(first), normalise(second)
+        if not one or not other:
+            return one == other
+        said = _exactly(one, other)[0]
+        return None if said and differ_in_or(first, second) else said
 
     def same(self, first: str, second: str) -> bool:
         """Returns whether two final answers are proven equal.
@@ -89,7 +96,7 @@ class MathChecker:
         one, other = normalise(first), normalise(second)
         if not one or not other:
             return one == other
-        return self._compare(one, other)[0] is True
+        return self._compare(one, other)[0] is True and not differ_in_or(first, second)
 
     def close(self) -> None:
         """Ends the pool's processes."""
@@ -97,10 +104,12 @@ class MathChecker:
             self._pool.close()
 
     def _decide(self, expected: str, answer: str, found: Found) -> tuple[bool | None, str]:
-        if self._paper_exact:
+        if self._paper_exact and found.mark:
             return (True, "string") if compact(answer) == compact(expected) else (None, "undecided")
-        if found.is_marked:
+        if found.is_certain:
             return self._compare(expected, answer)
+        if not found.mark:
+            return None, "unmarked"
         equal, route = _exactly(expected, answer)
         return (True, route) if equal else (None, "unmarked")
 

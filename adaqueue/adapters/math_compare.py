@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from adaqueue.adapters.math_amount import same_amount, units_agree
+from adaqueue.adapters.math_doubt import are_of_other_letters, hides_degrees, is_decimal_comma, lists_texts
 from adaqueue.adapters.math_form import DOTS, EMPTY, Form
 from adaqueue.adapters.math_numeral import numeral_is_number, same_numeral
-from adaqueue.adapters.math_words import are_words, names_another, same_words
+from adaqueue.adapters.math_words import are_rearranged, are_words, names_another, same_words
 
 _LETTER = re.compile(r"\\?[A-Za-z](?:_\{?\w+\}?)?'*")
 _COLLECTIONS = frozenset({"list", "set", "union", "tuple", "matrix"})
@@ -64,6 +65,8 @@ class Comparison:
         if "equation" in {first.kind, second.kind}:
             return self._equation(first, second)
         said = _all((self._values(first, second), self._names(first, second)))
+        if said is not True and are_of_other_letters(first.name, second.name):
+            return None
         if said is False and _are_solved_for_each_other(first, second):
             return self._arithmetic.same_curve((first.name, first.text), (second.name, second.text))
         return said
@@ -92,7 +95,9 @@ class Comparison:
             return self._in_order(first.parts, second.parts) if first.text == second.text else False
         if _has_dots(first) or _has_dots(second):
             return self._sequences(first.parts, second.parts)
-        return self._in_any_order(first.parts, second.parts)
+        said = self._in_any_order(first.parts, second.parts)
+        doubtful = first.kind == second.kind == "list" and (lists_texts(first) or lists_texts(second))
+        return None if said and doubtful and first.parts != second.parts else said
 
     def _unlike(self, first: Form, second: Form) -> bool | None:
         kinds = {first.kind, second.kind}
@@ -117,15 +122,21 @@ class Comparison:
         )
 
     def _pieces(self, first: Form, second: Form) -> bool | None:
+        if hides_degrees(first, second) or hides_degrees(second, first):
+            return None
         if first.value is not None and second.value is not None:
             return same_amount(first, second)
-        if first.text == second.text:
-            return True
+        return True if first.text == second.text else self._texts(first, second)
+
+    def _texts(self, first: Form, second: Form) -> bool | None:
+        """Of two pieces that differ as text and are not both numbers."""
         if are_words(first.text) and are_words(second.text):
             return same_words(first.text, second.text)
         for one, other in ((first, second), (second, first)):
             if one.value is not None and (other.text == EMPTY or names_another(other.text, one.value)):
                 return False
+        if are_rearranged(first.text, second.text):
+            return None
         return self._expressions(first, second)
 
     def _expressions(self, first: Form, second: Form) -> bool | None:
@@ -136,6 +147,8 @@ class Comparison:
         return self._arithmetic.equal(first.text, second.text)
 
     def _ratios(self, first: Form, second: Form) -> bool | None:
+        if any(part.value is None or part.text[:1] == "0" for part in (*first.parts, *second.parts)):
+            return True if first.parts == second.parts else None  # 7:00 am
         said = self._in_order(first.parts, second.parts)
         if said is not False or len(first.parts) != 2 or len(second.parts) != 2:
             return said
@@ -147,7 +160,7 @@ class Comparison:
     def _vector(self, first: Form, second: Form) -> bool | None:
         """A column or row is what a tuple in round brackets is."""
         matrix, tuple_ = (first, second) if first.kind == "matrix" else (second, first)
-        entries = [entry for row in matrix.parts for entry in row.parts]
+        entries = _entries(matrix)
         if tuple_.text != "()" or (len(matrix.parts) > 1 and len(entries) > len(matrix.parts)):
             return None
         return self._in_order(entries, tuple_.parts)
@@ -186,7 +199,7 @@ class Comparison:
         if many.kind in {"tuple", "matrix", "union"}:
             return False
         said = [self.equal(one, part) for part in many.parts]
-        if many.kind not in {"list", "set"} or _has_dots(many):
+        if many.kind not in {"list", "set"} or _has_dots(many) or is_decimal_comma(one, many):
             return None
         if any(answer is False for answer in said):
             return False

@@ -26,6 +26,13 @@ _TIMES = frozenset({"*", r"\times", r"\cdot"})
 _OVER = frozenset({"/", r"\div"})
 _ENDS = frozenset({")", "]", "}", "|", r"\rfloor", r"\rceil", r"\rvert"})
 _NUMBER = re.compile(r"\d|\.\d")
+_OTHER = re.compile(
+    r"(?<![\d.])0[\dA-Za-z]|\d{4}-\d\d?-\d"  # dates, codes
+    r"|\d ?(?:st|nd|rd|th)(?![A-Za-z])|^ ?\([A-Z]\) ?[\w\\]|\\begin"  # ordinals, choices
+    r"|\\frac ?\{ ?d(?: ?\^ ?\{?\d\}?)? ?[A-Za-z]?(?: ?\([a-z]\))? ?\}\{ ?d ?[A-Za-z]"
+    r"|(?<![A-Za-z])d ?[A-Za-z]?/d ?[A-Za-z]"  # derivatives
+)
+"""What would read as an expression and is none."""
 _MIXED = re.compile(r"\\frac\{(\d+)\}\{(\d+)\}")
 
 
@@ -37,6 +44,8 @@ def read_expression(text: str) -> Node:
     """
     if len(text) > MAX_CHARACTERS:
         raise UnreadableError("too long")
+    if _OTHER.search(text):
+        raise UnreadableError("a date, an ordinal, a choice or a derivative")
     reader = _Reader(tokens_of(text))
     tree = reader.sum()
     if reader.ahead:

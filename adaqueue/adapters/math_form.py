@@ -60,6 +60,8 @@ def read(text: str, depth: int = 0) -> Form:
     text = text.strip()
     if len(text) > MAX_PARSED_CHARACTERS or depth > MAX_DEPTH:
         return Form("piece", compact(text))
+    if r"\begin" in text:  # cases and other layouts mean more than their entries
+        return Form("piece", compact(text))
     builder = _BUILDER.fullmatch(text)
     if builder:
         return read(builder["condition"], depth + 1)

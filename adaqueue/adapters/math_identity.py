@@ -7,14 +7,15 @@ so that no difference can hide; only then they are equal.
 
 from __future__ import annotations
 
-import hashlib
-import random
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from adaqueue.adapters.math_expression import Node
-from adaqueue.adapters.math_value import Evaluation, NoValueError, mp, mpf
+from adaqueue.adapters.math_points import far_points, points
+from adaqueue.adapters.math_tree import constants, has, has_branches, symbols
+from adaqueue.adapters.math_value import Evaluation, NoValueError, TooLargeError, mp
 
 FIRST_BITS = 140
 """Forty decimal digits, of which 30 must agree."""
@@ -23,28 +24,11 @@ _DIFFER = 0.5
 _PERIODIC = ("sin", "cos", "tan", "cot", "sec", "csc", "floor", "ceiling")
 """Of a large number they need every digit before the point."""
 _COMMON_BASES = (10, None)
-_KINDS = {"positive": 3, "negative": 2, "whole": 8}
 _ENOUGH = 3
+_ENOUGH_FAR = 6
+_MOST_SIZES = 6
 _ENOUGH_WHOLE = 6
 """Where an expression has values at whole numbers alone, as (-1)^n has: odd and even ones are among them."""
-
-
-def symbols(node: Node) -> frozenset[str]:
-    """Returns the names of an expression's symbols."""
-    if isinstance(node, Fraction):
-        return frozenset()
-    if node[0] == "symbol":
-        return frozenset({str(node[1])})
-    return frozenset().union(*(symbols(part) for part in node[1:] if not isinstance(part, str)))
-
-
-def has(node: Node, *operations: str) -> bool:
-    """Whether one of these operations occurs in the expression."""
-    if isinstance(node, Fraction) or node[0] in {"symbol", "constant"}:
-        return False
-    return node[0] in operations or any(
-        has(part, *operations) for part in node[1:] if not isinstance(part, str)
-    )
 
 
 def identical(first: Node, second: Node) -> bool | None:
@@ -65,30 +49,26 @@ def identical(first: Node, second: Node) -> bool | None:
 def proportional(first: Node, second: Node) -> bool | None:
     """Returns whether one expression is a constant multiple of the other, so that both vanish together.
 
+    It is if first(x) second(y) = second(x) first(y) for all x and y.
+
     Raises:
         TooLargeError: a step is too large to be worked out.
     """
-    names = sorted(symbols(first) | symbols(second))
-    ratios = []
-    for _, point in _points(names, repr((first, second))):
-        for bits in (FIRST_BITS,):
-            try:
-                ratios.append(_ratio(first, second, point, bits))
-            except NoValueError:
-                continue
-    if len(ratios) < 4:
+    if any(identical(side, Fraction(0)) is not False for side in (first, second)):
         return None
-    if any(ratio == 0 for ratio in ratios):
-        return False
-    return all(_agreement(ratio, ratios[0], FIRST_BITS) is True for ratio in ratios)
+    return identical(
+        ("multiply", first, _elsewhere(second)),
+        ("multiply", _elsewhere(first), second),
+    )
 
 
-def _ratio(first: Node, second: Node, point: Mapping[str, Any], bits: int) -> Any:
-    above, below = Evaluation(point, 10, bits).value(first), Evaluation(point, 10, bits).value(second)
-    if below == 0 and above == 0:
-        raise NoValueError("both vanish")
-    with mp.workprec(bits):
-        return above / below if below != 0 else mpf(0)
+def _elsewhere(node: Node) -> Node:
+    """The expression with other symbols."""
+    if isinstance(node, Fraction) or node[0] == "constant":
+        return node
+    if node[0] == "symbol":
+        return "symbol", f"{node[1]} elsewhere"
+    return (node[0], *map(_elsewhere, node[1:]))  # type: ignore[arg-type, return-value]
 
 
 def infinite(node: Node) -> int | None:
@@ -110,13 +90,42 @@ def _endless(first: Node, second: Node) -> bool | None:
 
 def _identical(first: Node, second: Node, base: int | None) -> bool | None:
     names = sorted(symbols(first) | symbols(second))
-    said: dict[str, list[bool]] = {kind: [] for kind in _KINDS}
-    for kind, point in _points(names, repr((first, second))):
+    said: dict[str, list[bool]] = defaultdict(list)
+    for kind, point in points(names, repr((first, second))):
         answer = _at(first, second, point, base)
         if answer is None:
             return None
         said[kind] += answer
-    return _conclusion(said, bool(names))
+    equal = _conclusion(said, bool(names))
+    if equal and (has_branches(first) or has_branches(second)):
+        return _holds_far_away(first, second, base)
+    return equal
+
+
+def _holds_far_away(first: Node, second: Node, base: int | None) -> bool | None:
+    """Whether what holds near zero holds wherever else it can be worked out; None where it does not."""
+    names = sorted(symbols(first) | symbols(second))
+    said: list[bool] = []
+    for point in far_points(names, repr((first, second)), _sizes(first, second)):
+        try:
+            answer = _at(first, second, point, base)
+        except TooLargeError:
+            continue
+        if answer is None or False in answer:
+            return None
+        said += answer
+    return True if len(said) >= _ENOUGH_FAR else None
+
+
+def _sizes(*nodes: Node) -> list[Any]:
+    """What the largest parts without symbols are worth: where an expression with them may turn."""
+    found: set[Any] = set()
+    for part in (part for node in nodes for part in constants(node)):
+        try:
+            found.add(abs(Evaluation({}, 10, FIRST_BITS).value(part)))
+        except (NoValueError, TooLargeError):
+            continue
+    return sorted(found - {0, 1}, reverse=True)[:_MOST_SIZES]
 
 
 def _conclusion(said: Mapping[str, list[bool]], varies: bool) -> bool | None:
@@ -159,22 +168,3 @@ def _agreement(first: Any, second: Any, bits: int) -> bool | None:
     if apart < -_AGREE * bits:
         return True
     return False if apart > -_DIFFER * bits else None
-
-
-def _points(names: list[str], seed: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Points that nobody who writes an answer can foresee, and that are the same every time."""
-    if not names:
-        yield "positive", {}
-        return
-    rng = random.Random(hashlib.blake2b(seed.encode(), digest_size=16).digest())  # noqa: S311 - no secret
-    draws: dict[str, Callable[[], Any]] = {
-        "positive": lambda: mpf(rng.randrange(2**38, 2**42)) / 2**40,
-        "negative": lambda: -mpf(rng.randrange(2**38, 2**42)) / 2**40,
-        "whole": lambda: mpf(rng.randrange(2, 14)),
-    }
-    for kind, times in _KINDS.items():
-        for number in range(times):
-            point = {name: draws[kind]() for name in names}
-            if kind == "whole":
-                point[names[0]] = mpf(2 + number)
-            yield kind, point

@@ -20,6 +20,7 @@ _UNIT = re.compile(
     r"(?:\s*(?:/|per )\s*(?P<per>[A-Za-z]+))?(?:\s*\^\s*(?P<power>\d))?"
 )
 _EXPRESSION = re.compile(r"(?:[^A-Za-z\\]|\\(?:frac|sqrt|pi)(?![a-z]))*(?<=[\d})i]) ")
+_PADDED = re.compile(r"[+-]?0\d")
 _CURRENCY = re.compile(r"(?P<sign>[+-]?)\s*dollar (?P<number>.*)")
 
 
@@ -77,6 +78,8 @@ def _decimal(text: str) -> Fraction:
 
 
 def _ratio(match: re.Match[str]) -> Fraction | None:
+    if any(_PADDED.match(match[part]) for part in ("top", "bottom")):
+        return None  # 05/06 is a date
     whole, top, bottom = (_decimal(match[part] or "0") for part in ("whole", "top", "bottom"))
     if bottom == 0 or (match["whole"] and (top < 0 or bottom < 0)):
         return None

@@ -53,7 +53,9 @@ _SPELLINGS = [
         (r"√ ?(\d+(?:\.\d+)?|[a-z])", r"\\sqrt{\1}"),
         (r"√", r"\\sqrt"),
         (r"\\\*", "*"),
-        (r"\$|(?<!\\)\\[()\[\]]|\*\*|\\!", ""),
+        (r"(?<=[,}])\\!", ""),
+        (r"\\!", " "),
+        (r"\$|(?<!\\)\\[()\[\]]|\*\*", ""),
         (r"\\(?:left|right|[bB]igg?[lr]?|displaystyle)(?![a-zA-Z])", ""),
         (r"(?<=\d)\\,(?=\d{3}(?!\d))", ""),
         (r"(?<!\\)\\[ ,;:]|\\q?quad(?![a-zA-Z])|~", " "),
@@ -89,6 +91,8 @@ _SPELLINGS = [
         (r"\\mathbb ?\{?R\}?|(?i:\ball real numbers\b|\ball reals\b)", REALS),
     )
 ]
+_JOINED = re.compile(r"\b(?:and|or)\b")
+_ASSIGNED = re.compile(r"([A-Za-z]\w*) ?=")
 _INEQUALITY = re.compile(r"[<>]|\\[lg]e(?![a-zA-Z])")
 _OR = re.compile(r" ?,? ?\bor\b ?")
 _OR_AND = re.compile(r" ?,? ?\b(?:or|and)\b ?")
@@ -115,6 +119,15 @@ def normalise(text: str) -> str:
     return text.strip()
 
 
+def differ_in_or(first: str, second: str) -> bool:
+    """Whether one answer joins words or equations by "or" and the other does not: to numbers it is one."""
+    joined = [set(_JOINED.findall(text)) for text in (first, second)]
+    if ("or" in joined[0]) == ("or" in joined[1]) or any(map(_INEQUALITY.search, (first, second))):
+        return False
+    named = set(_ASSIGNED.findall(f"{first} {second}"))
+    return len(named) > 1 or not any(map(str.isdigit, first + second))
+
+
 def _spelled_out(words: str) -> str:
     """The names of units, also of quotients as `km/h`; other words as they are."""
     units = [UNITS.get(unit.strip()) for unit in words.split("/")]
@@ -123,4 +136,4 @@ def _spelled_out(words: str) -> str:
 
 def compact(text: str) -> str:
     """Returns a normalised answer without spaces, save between words or digits: `1 2` is not `12`."""
-    return re.sub(r" (?!(?<=\w )\w)", "", text)
+    return re.sub(r" (?!(?<=[\w.] )[\w.])", "", text)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 from adaqueue.adapters.math_expression import Node, read_expression
-from adaqueue.adapters.math_identity import identical, proportional, symbols
+from adaqueue.adapters.math_identity import identical, proportional
 from adaqueue.adapters.math_second import needs_second_reader, second_opinion
 from adaqueue.adapters.math_tokens import UnreadableError
+from adaqueue.adapters.math_tree import symbols
 from adaqueue.adapters.math_value import TooLargeError
 
 
@@ -47,6 +48,8 @@ class Symbolic:
             return None
         try:
             said = proportional(one, other)
+            if said is False and _may_vanish_together(one, other):
+                return None
         except TooLargeError:
             self.guarded = True
             return None
@@ -88,6 +91,24 @@ def _tree(text: str) -> Node | None:
 def _difference(left: str, right: str) -> Node | None:
     one, other = _tree(left), _tree(right)
     return None if one is None or other is None else ("subtract", one, other)
+
+
+def _may_vanish_together(first: Node, second: Node) -> bool:
+    """Whether one may be a power of the other, or a product in which a factor occurs more than once."""
+    if any(_is_product(side) for side in (first, second)):
+        return True
+    powers = [(first, second, exponent) for exponent in (2, 3)] + [
+        (second, first, exponent) for exponent in (2, 3)
+    ]
+    return any(proportional(("power", one, Fraction(k)), other) is not False for one, other, k in powers)
+
+
+def _is_product(node: Node) -> bool:
+    """Whether it is a product or power and nothing, as in `x^2 = 0`."""
+    if not isinstance(node, tuple) or node[0] != "subtract":
+        return False
+    sides = [side for side in node[1:] if side != 0]
+    return len(sides) == 1 and isinstance(sides[0], tuple) and sides[0][0] in {"multiply", "power"}
 
 
 def _is_polynomial(node: Node) -> bool:

@@ -6,6 +6,8 @@ import re
 from fractions import Fraction
 
 _WORDS = re.compile(r"[A-Za-z][A-Za-z' -]*")
+_LETTERS = re.compile(r"[A-Za-z][A-Za-z' ]*")
+_RUN = re.compile(r"(?P<number>[-+]?[\d.]*) ?(?P<run>[A-Za-z](?: ?[A-Za-z]){1,3})")
 _ARTICLES = frozenset({"the", "a", "an"})
 _EXCLUSIVE = tuple(
     frozenset(group.split())
@@ -26,6 +28,12 @@ _EXCLUSIVE = tuple(
         "january february march april may june july august september october november december",
     )
 )
+_NOUNS = frozenset(
+    {
+        *("solution", "root", "number", "integer", "value", "line", "point", "triangle", "circle", "square"),
+        *("angle", "case", "time", "way", "side", "edge", "face", "prime", "factor", "digit", "step"),
+    }
+)
 _KNOWN = frozenset().union(*_EXCLUSIVE)
 # fmt: off
 _NONE = re.compile(r"\b(?:zero|no|none|nothing|nobody|never|neither)\b", re.IGNORECASE)
@@ -36,6 +44,20 @@ _COUNTS = re.compile(
     re.IGNORECASE,
 )
 # fmt: on
+
+
+def are_letters(text: str) -> bool:
+    """Whether a compact piece is letters and nothing else, a word or a product of variables."""
+    return bool(_LETTERS.fullmatch(text))
+
+
+def are_rearranged(first: str, second: str) -> bool:
+    """Whether nothing but letters tells two pieces apart: `ab` may be `ba`, but `was` is not `saw`."""
+    one, other = _RUN.fullmatch(first), _RUN.fullmatch(second)
+    if not one or not other:
+        return False
+    alike = sorted(one["run"].replace(" ", "")) == sorted(other["run"].replace(" ", ""))
+    return alike or not (one["number"] or other["number"])
 
 
 def are_words(text: str) -> bool:
@@ -49,7 +71,7 @@ def are_words(text: str) -> bool:
 def same_words(first: str, second: str) -> bool | None:
     """Returns whether two texts of words say the same; None where that takes a reader.
 
-    Capitals, articles and the plural make no difference.
+    Capitals, articles and the plural of some common nouns make no difference.
     """
     one, other = _stems(first), _stems(second)
     if one == other:
@@ -66,7 +88,4 @@ def names_another(text: str, value: Fraction) -> bool:
 
 def _stems(text: str) -> list[str]:
     words = [word for word in text.lower().replace("-", " ").split() if word not in _ARTICLES]
-    return [
-        word[:-1] if len(word) > 4 and word.endswith("s") and not word.endswith("ss") else word
-        for word in words
-    ]
+    return [word[:-1] if word[:-1] in _NOUNS and word.endswith("s") else word for word in words]

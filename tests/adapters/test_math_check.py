@@ -241,12 +241,6 @@ def test_no_spelling_of_a_number_equals_one_of_another(
         ("444", "444"),
         ("-12", " -12 \n"),
         ("444", "37 * 12 = 444"),
-        ("444", "37 * 10 = 370\n37 * 2 = 74\n370 + 74 = 444"),
-        ("10 hours", "In the end it takes 10 hours to fill"),
-        ("18", "She makes 18 eggs a day, not more."),
-        ("0.5", "So the chance is 1/2."),
-        ("18.5", "That leaves us with $18.50"),
-        ("x+1", "After simplifying:\n$x + 1$"),
     ],
 )
 def test_the_final_answer_is_found(reference: str, response: str) -> None:
@@ -351,7 +345,6 @@ f(x)=x+1 | 1+x
 2\sqrt{3}\text{ cm} | \sqrt{12}
 36\pi | 36\pi \text{ square inches}
 60\text{ km/h} | 60
-100^\circ\text{C} | 100
 \begin{pmatrix}\sqrt{4}\\2\end{pmatrix} | (2,2)
 \left(\begin{array}{cc}1&2\\3&4\end{array}\right) | \begin{pmatrix}1&2\\3&4\end{pmatrix}
 \langle 1,2\rangle | (1,2)
@@ -433,6 +426,35 @@ x^2+C | x^2
 100^\circ\text{C} | 100^\circ\text{F}
 \sum_{n=1}^{10} n | \sum_{n=1}^{11} n
 \frac{1}{0} | \infty
+7:00 am | 7:00 pm
+10:00 h | 10:00 m
+3:00 | 3:0
+0ab | 0xy
+bca | acb
+saw | was
+\text{dog} | \text{god}
+5 saw | 5 was
+\text{A and B} | \text{A or B}
+x=0 \text{ and } y=0 | x=0 \text{ or } y=0
+A,B,C | C,B,A
+\pi^\circ | \pi
+\frac{\pi}{3} | \frac{\pi}{3}^\circ
+12^\circ C | 12
+\text{Paris} | \text{pari}
+\text{Texas} | \text{Texa}
+\frac{d}{dx} | 1/x
+\frac{dy}{dx} | y/x
+\frac{d^2y}{dx^2} | y/x^2
+\frac{d}{dx}x^2 | x
+4\!2 | 42
+7. 5 | 7.5
+2023-01-05 | 2017
+05/06 | 5/6
+5 | \text{(B) }5,6
+y=x | y=x+10^{-35}
+y=\frac{x}{3^{70}} | y=\frac{x}{3^{71}}
+3y=x | 3y=x+10^{-35}
+x-x=0 | x-y=0
 """
 
 
@@ -466,6 +488,18 @@ def test_what_would_have_to_be_converted_or_guessed_is_undecided(checker: MathCh
         ("2:3", "4:6"),
         ("11_2", "3"),
         (r"\ln x^2", r"2\ln x"),
+        (r"100^\circ\text{C}", "100"),
+        (r"\textbf{(B)}\ 5", "B"),
+        (r"\text{(B) }5", "5"),
+        (r"6\text{th}", "6"),
+        ("0.5", "0,5"),
+        ("x=0", "x^2=0"),
+        ("x=1", "x^2-2x+1=0"),
+        ("f(t)=2t", "f(x)=2x"),
+        ("P(n)=n^2", "P(k)=k^2"),
+        ("xy", "yx"),
+        (r"\begin{cases}1 & x>0\\0 & x\le 0\end{cases}", r"\begin{cases}0 & x\le 0\\1 & x>0\end{cases}"),
+        (r"\text{red, blue}", r"\text{blue, red}"),
     ):
         assert checker.check(first, boxed(second)).equal is None, (first, second)
 
