@@ -104,6 +104,8 @@ def _call(zygote: Zygote, request: Request, tests: list[Any]) -> _Calls:
     if fault:
         calls.fault = fault if fault != "ended" else ending.fault or "runtime_error"
         calls.by_clock = ending.by_clock
+    elif ending.fault in _EXCESSES:
+        calls.verdicts[-1] = ending.fault
     return calls
 
 
@@ -116,15 +118,7 @@ def _converse(
 ) -> str | None:
     """Adds verdicts to `calls`; returns what went wrong, `ended` where the process's ending tells."""
     try:
-        _receive(channel, request.limits)
-        calls.loaded = True
-        for test in tests:
-            channel.settimeout(request.limits.wall_seconds)
-            frames.send(channel, codec.dumps((request.reference["entry"], _arguments(request, test), {})))
-            reply = codec.loads(_receive(channel, request.limits))
-            calls.verdicts.append(_judge(request, test["expected"], reply))
-            if calls.verdicts[-1] != "passed" and not request.every_test:
-                return None
+        return _put(channel, run, request, tests, calls)
     except TimeoutError:
         run.late = True
     except frames.TooLargeError:
@@ -133,9 +127,26 @@ def _converse(
         return "wrong_answer"  # no reply of ours: the candidate wrote to the channel itself
     except OSError:
         run.settle()
-    else:
-        return None
     return "ended"
+
+
+def _put(channel: socket.socket, run: Run, request: Request, tests: list[Any], calls: _Calls) -> str | None:
+    _receive(channel, request.limits)
+    used = run.cpu_seconds_used()
+    if used > request.limits.cpu_seconds:
+        return "timeout"
+    calls.loaded = True
+    for test in tests:
+        channel.settimeout(request.limits.wall_seconds)
+        frames.send(channel, codec.dumps((request.reference["entry"], _arguments(request, test), {})))
+        reply = codec.loads(_receive(channel, request.limits), codec.MOST_KEYS)
+        before, used = used, run.cpu_seconds_used()
+        if used - before > request.limits.cpu_seconds:
+            return "timeout"
+        calls.verdicts.append(_judge(request, test["expected"], reply))
+        if calls.verdicts[-1] != "passed" and not request.every_test:
+            return None
+    return None
 
 
 def _receive(channel: socket.socket, limits: Limits) -> bytes:
@@ -180,6 +191,8 @@ def _run_check(zygote: Zygote, request: Request) -> tuple[str, bool]:
     return _meaning(said, ending), said.by_clock and ending.by_clock
 
 
+# a program that ignores the signals of its limits can go on and give right answers
+_EXCESSES = ("timeout", "output_limit", "sandbox_violation")
 _SAID = {
     check.PASSED: "passed",
     check.REFUTED: "wrong_answer",
@@ -190,6 +203,8 @@ _SAID = {
 
 
 def _meaning(judge: Ending, candidate: Ending) -> str:
+    if judge.exit_status == check.PASSED and candidate.fault in _EXCESSES:
+        return candidate.fault
     if judge.exit_status in _SAID:
         return _SAID[judge.exit_status]
     if judge.exit_status == check.CANDIDATE_GONE:

@@ -1,5 +1,6 @@
 """Plain values survive the way between processes; what is not plain arrives as nothing."""
 
+import json
 import math
 from collections import Counter, defaultdict, namedtuple
 from enum import IntEnum
@@ -82,6 +83,21 @@ def test_a_value_nested_too_deeply_is_refused() -> None:
         codec.dumps(value)
 
 
+@pytest.mark.parametrize("kind", ["set", "frozenset", "dict"])
+def test_keys_that_might_all_have_one_hash_are_refused_where_time_is_not_limited(kind: str) -> None:
+    keys = [{"int": format(n * (2**61 - 1), "x")} for n in range(8, 2_008)]
+    value = {"tuple": ["value", {kind: [[key, 1] for key in keys] if kind == "dict" else keys}]}
+    text = json.dumps(value).encode()
+    assert len(codec.loads(text)[1]) == 2_000
+    with pytest.raises(codec.MalformedError, match="1000 keys"):
+        codec.loads(text, codec.MOST_KEYS)
+
+
+def test_keys_of_text_have_hashes_that_nobody_can_choose() -> None:
+    value = {str(n): {n} for n in range(5_000)}
+    assert codec.loads(codec.dumps(value), codec.MOST_KEYS) == value
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -96,5 +112,6 @@ def test_a_value_nested_too_deeply_is_refused() -> None:
     ],
 )
 def test_a_forged_text_is_refused(text: bytes) -> None:
-    with pytest.raises(codec.MalformedError):
-        codec.loads(text)
+    for most_keys in (None, codec.MOST_KEYS):
+        with pytest.raises(codec.MalformedError):
+            codec.loads(text, most_keys)

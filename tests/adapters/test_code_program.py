@@ -34,6 +34,10 @@ def test_a_fence_that_is_never_closed_reaches_to_the_end() -> None:
     assert code_program.programs(PROMPT, "~~~\nx = 1\ny = 2") == ("x = 1\ny = 2",)
 
 
+def test_a_million_backticks_are_no_fence_and_take_no_hours() -> None:
+    assert code_program.programs("", "`" * 1_000_000) == ("`" * 1_000_000,)
+
+
 def test_a_response_without_fence_completes_the_prompt_or_is_a_program_itself() -> None:
     response = "    return 2 * x\nprint()"
     assert code_program.programs(PROMPT, response) == (PROMPT + "    return 2 * x\n", response)

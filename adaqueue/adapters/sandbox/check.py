@@ -122,10 +122,12 @@ def _stub(channel: socket.socket, name: str, limit_bytes: int) -> Callable[..., 
 
 def _exception(name: str, parts: list[str]) -> Exception:
     kind = getattr(builtins, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Exception)):
-        return _CandidateError(name, *parts)
+    bases: tuple[type, ...] = (_CandidateError,)
+    # a StopIteration would end a loop of the check as if there were nothing more to test
+    if isinstance(kind, type) and issubclass(kind, Exception) and kind is not StopIteration:
+        bases = (kind, _CandidateError)
     with suppress(TypeError):
-        return type(name, (kind, _CandidateError), {})(*parts)  # type: ignore[no-any-return]
+        return type(name, bases, {})(*parts)  # type: ignore[no-any-return]
     return _CandidateError(name, *parts)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 MAX_DEPTH = 100
+MOST_KEYS = 1_000
+"""In a set or dict from a program, beside text: their hashes can be chosen to be equal."""
 
 
 class Opaque:
@@ -30,14 +32,21 @@ def dumps(value: object) -> bytes:
     return json.dumps(_encoded(value, 0), separators=(",", ":")).encode("ascii")
 
 
-def loads(text: bytes) -> Any:
+def loads(text: bytes, most_keys: int | None = None) -> Any:
     """Returns the value that a text describes.
+
+    Args:
+        text: what `dumps` returned, or so somebody says.
+        most_keys: that a set or dict may have beside text; None where the reader's own time is limited.
 
     Raises:
         MalformedError: it describes none.
     """
     try:
-        return _decoded(json.loads(text))
+        data = json.loads(text)
+        if most_keys is not None and _keys(data) > most_keys:
+            raise MalformedError(f"more than {most_keys} keys that are no text")
+        return _decoded(data)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise MalformedError(str(error)) from None
 
@@ -90,6 +99,22 @@ _ENCODERS: dict[type, Callable[[Any, int], object]] = {
     bytearray: lambda value, _: {"bytearray": bytearray.hex(value)},
     complex: _complex,
 }
+
+
+def _keys(data: Any) -> int:
+    """Returns how many keys the largest set or dict has, text left out."""
+    most, left = 0, [data]
+    while left:
+        found = left.pop()
+        if isinstance(found, dict):
+            for tag, inner in found.items():
+                if tag in ("set", "frozenset", "dict"):
+                    keys = inner if tag != "dict" else [key for key, _ in inner]
+                    most = max(most, sum(not isinstance(key, str) for key in keys))
+            left += found.values()
+        elif isinstance(found, list):
+            left += found
+    return most
 
 
 def _decoded(data: Any) -> Any:
