@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import builtins
 import math
 import os
 import resource
@@ -13,13 +14,15 @@ import threading
 import time
 import types
 from collections.abc import Callable
-from typing import Any, NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn, TextIO
 
 from . import check, codec, frames
 
 OUT_OF_MEMORY = 77
 """Exit status of a program that ended by MemoryError; one that pretends to gains nothing."""
 _MOST_CALL_BYTES = 1 << 26
+_FILE = "solution.py"
 
 
 def play(role: str, payload: dict[str, Any]) -> NoReturn:
@@ -32,9 +35,16 @@ def play(role: str, payload: dict[str, Any]) -> NoReturn:
     os._exit(roles[role](payload))
 
 
+def rehearse(program: str) -> None:
+    """Runs a program in this process, which goes on."""
+    if _run_program({"programs": [program]}) != 0:
+        raise RuntimeError("a simple program does not run")
+
+
 def _run_program(payload: dict[str, Any]) -> int:
-    status = _status_of(lambda: _load(payload["programs"], "__main__"))
-    return _status_of(_finish) or status
+    module = types.ModuleType("__main__")
+    status = _status_of(lambda: _load(payload["programs"], module))
+    return _status_of(lambda: _finish(module.__dict__)) or status
 
 
 def _status_of(action: Callable[[], object]) -> int:
@@ -52,20 +62,30 @@ def _status_of(action: Callable[[], object]) -> int:
     return 0
 
 
-def _finish() -> None:
-    """Does what Python does at the end of a program."""
+def _finish(names: dict[str, Any]) -> None:
+    """Does what Python does at the end of a program, whose globals these are."""
     if _thread._count():
         threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+    _flush(sys.stdout, sys.stderr)
+    # first what has something to do when it goes, such as a file that nobody closed
+    for name in sorted(names, key=lambda name: not hasattr(type(names[name]), "__del__")):
+        if name != "__builtins__":
+            names[name] = None
+    with suppress(ValueError):  # one that was detached
+        _flush(sys.__stdout__, sys.__stderr__)
+
+
+def _flush(*streams: TextIO | None) -> None:
+    for stream in streams:
+        if stream is not None and not getattr(stream, "closed", False):
             stream.flush()
 
 
-def _load(programs: list[str], name: str) -> dict[str, Any]:
-    """Runs the first program that is valid Python as a module of that name; returns its globals."""
-    module = types.ModuleType(name)
-    sys.modules[name] = module
+def _load(programs: list[str], module: types.ModuleType) -> dict[str, Any]:
+    """Runs the first program that is valid Python as that module; returns its globals."""
+    sys.modules[module.__name__] = module
+    module.__dict__.update(__file__=_FILE, __builtins__=builtins)
     exec(_compiled(programs), module.__dict__)  # noqa: S102 - what this process is for
     return module.__dict__
 
@@ -73,7 +93,7 @@ def _load(programs: list[str], name: str) -> dict[str, Any]:
 def _compiled(programs: list[str]) -> types.CodeType:
     for program in programs:
         try:
-            return compile(program, "solution.py", "exec", dont_inherit=True)
+            return compile(program.removeprefix("\ufeff"), _FILE, "exec", dont_inherit=True)
         except (SyntaxError, ValueError):
             continue
     raise SyntaxError("no text is a program")
@@ -82,7 +102,7 @@ def _compiled(programs: list[str]) -> types.CodeType:
 def _answer_calls(payload: dict[str, Any]) -> int:
     channel = socket.socket(fileno=check.CHANNEL)
     try:
-        names = _load(payload["programs"], "candidate")
+        names = _load(payload["programs"], types.ModuleType("candidate"))
         frames.send(channel, b"{}")
         while True:
             call = codec.loads(frames.receive(channel, _MOST_CALL_BYTES))

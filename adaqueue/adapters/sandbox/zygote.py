@@ -13,6 +13,7 @@ import importlib
 import io
 import json
 import os
+import platform
 import signal
 import socket
 import sys
@@ -93,6 +94,7 @@ def _warm_up(libraries: dict[str, list[str]]) -> None:
     site = importlib.import_module("site")  # `-S` left exit() and help() out
     site.setquit()
     site.sethelper()
+    platform.processor()  # asks another program, once, which runs may not start
     sys.argv = ["solution.py"]
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         # a lone surrogate is written rather than refused: the comparison outside rejects it
