@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import marshal
+import math
 import os
 import select
 import signal
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from adaqueue.adapters.code_wire import Limits
-from adaqueue.adapters.sandbox import roles
+from adaqueue.adapters.sandbox import child, roles, zygote
 from adaqueue.errors import VerifierError
 
 _START_SECONDS = 30.0
@@ -141,7 +142,7 @@ class Zygote:
             )
         self._control.settimeout(_START_SECONDS)
         try:
-            answer = self._answer()[0]
+            answer = json.loads(self._receive())
             if answer.get("tier") != kind.tier:
                 raise RefusedError(str(answer.get("refused")))
         except ZygoteError:
@@ -173,38 +174,32 @@ class Zygote:
             channel: its end of a stream; stays open here.
             parts: how many times it may use the limit of CPU time.
         """
-        files = [_file(marshal.dumps(payload)), _file(stdin), _file(b""), _file(b"")]
-        request = {
-            "role": role,
-            "cpu_seconds": limits.cpu_seconds,
-            "parts": parts,
-            "memory_bytes": limits.memory_mebibytes << 20,
-            "output_bytes": limits.output_bytes,
-        }
+        packed = marshal.dumps(payload)
+        files = [_file(packed), _file(stdin), _file(b""), _file(b"")]
+        order = _order(role, len(packed), limits, parts)
         deadline = time.monotonic() + limits.wall_seconds
         try:
-            answer, pidfd = self._ask(request, [*files, *([channel.fileno()] if channel else [])])
+            pid, pidfd = self._fork(order, [*files, *([channel.fileno()] if channel else [])])
         except ZygoteError:
             for file in files:
                 os.close(file)
             raise
         os.close(files[1])
-        run = Run(
-            answer["pid"], pidfd, limits, limits.cpu_seconds * parts, deadline, files[0], (files[2], files[3])
-        )
+        run = Run(pid, pidfd, limits, limits.cpu_seconds * parts, deadline, files[0], (files[2], files[3]))
         self._runs.add(run)
         return run
 
     def end(self, run: Run) -> Ending:
         """Kills what is left of a run, and returns how it ended."""
-        answer, _ = self._ask({"end": run.pid})
+        cpu_seconds = run.cpu_seconds_used()
+        status = self._ask(zygote.NUMBER.pack(run.pid))
         if os.fstat(run.payload).st_size > 0:
             raise ZygoteError("a run ended before its limits were in force")
         sizes = [os.fstat(output).st_size for output in run.outputs]
         output = os.pread(run.outputs[0], min(sizes[0], run.limits.output_bytes), 0)
         self._runs.remove(run)
         run.close()
-        return _ending(run, answer["status"], answer["cpu_seconds"], max(sizes), output)
+        return _ending(run, status, cpu_seconds, max(sizes), output)
 
     def stop(self) -> None:
         """Makes the zygote end itself and everything that it started; any thread may ask for it."""
@@ -224,21 +219,44 @@ class Zygote:
             self._process.kill()
             self._process.wait()
 
-    def _ask(self, request: dict[str, Any], descriptors: Sequence[int] = ()) -> tuple[dict[str, Any], int]:
+    def _fork(self, order: bytes, descriptors: Sequence[int]) -> tuple[int, int]:
+        pid = self._ask(order, descriptors)
         try:
-            socket.send_fds(self._control, [json.dumps(request).encode()], descriptors)
+            return pid, os.pidfd_open(pid)  # the number stays this child's until the zygote is told to end it
         except OSError as error:
             raise ZygoteError(f"the zygote is gone: {error}") from error
-        return self._answer()
 
-    def _answer(self) -> tuple[dict[str, Any], int]:
+    def _ask(self, request: bytes, descriptors: Sequence[int] = ()) -> int:
         try:
-            message, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 1)
+            if descriptors:
+                socket.send_fds(self._control, [request], descriptors)
+            else:
+                self._control.send(request)
+        except OSError as error:
+            raise ZygoteError(f"the zygote is gone: {error}") from error
+        (number,) = zygote.NUMBER.unpack(self._receive())
+        return int(number)
+
+    def _receive(self) -> bytes:
+        try:
+            message = self._control.recv(1 << 16)
         except OSError as error:
             raise ZygoteError(f"the zygote does not answer: {error}") from error
         if not message:
             raise ZygoteError("the zygote is gone")
-        return json.loads(message), descriptors[0] if descriptors else -1
+        return message
+
+
+def _order(role: str, payload_bytes: int, limits: Limits, parts: int) -> bytes:
+    seconds = math.ceil(limits.cpu_seconds)
+    return child.ORDER.pack(
+        child.ROLES.index(role),
+        payload_bytes,
+        seconds,
+        seconds * parts + 1,
+        limits.memory_mebibytes << 20,
+        limits.output_bytes,
+    )
 
 
 def _processor_clock(pid: int) -> int:

@@ -6,7 +6,15 @@ import struct
 
 import pytest
 
-from adaqueue.adapters.sandbox.system_calls import ALLOW, KILL, REFUSE, UNKNOWN, Instruction, program
+from adaqueue.adapters.sandbox.system_calls import (
+    ALLOW,
+    KILL,
+    REFUSE,
+    UNKNOWN,
+    Instruction,
+    program_of_child,
+    program_of_zygote,
+)
 
 PID = 4321
 X86_64, I386, ARM64 = 0xC000003E, 0x40000003, 0xC00000B7
@@ -40,10 +48,18 @@ ESCAPES = {
 
 
 def decision(number: int, *arguments: int, architecture: int = X86_64) -> int:
-    """Returns what the filter says of a call: an interpreter of the few instructions that it uses."""
+    """Returns what becomes of a run's call: the stricter of what the two filters say."""
+    said = [
+        said_by(code, number, *arguments, architecture=architecture)
+        for code in (program_of_zygote(), program_of_child(PID))
+    ]
+    return min(said, key=[KILL, REFUSE, UNKNOWN, ALLOW].index)
+
+
+def said_by(code: list[Instruction], number: int, *arguments: int, architecture: int = X86_64) -> int:
+    """Returns what a filter says of a call: an interpreter of the few instructions that it uses."""
     padded = [*arguments, *(0,) * (6 - len(arguments))]
     data = struct.pack("<IIQ6Q", number, architecture, 0, *padded)
-    code: list[Instruction] = program(PID)
     place = accumulator = 0
     while True:
         operation, holds, fails, operand = code[place]
@@ -59,6 +75,11 @@ def decision(number: int, *arguments: int, architecture: int = X86_64) -> int:
         else:
             assert operation == 0x06
             return operand
+
+
+@pytest.mark.parametrize("number", [41, 59, 101, 165, 272, 298, 310, 321, 425])
+def test_what_leads_out_kills_the_zygote_too(number: int) -> None:
+    assert said_by(program_of_zygote(), number) == KILL
 
 
 @pytest.mark.parametrize("number", ESCAPES.values(), ids=ESCAPES.keys())

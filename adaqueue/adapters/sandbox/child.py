@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import marshal
-import math
 import os
 import resource
+import struct
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +15,23 @@ from . import kernel, landlock, reach, roles, system_calls
 
 MOST_PROCESSES = 32
 MOST_PROCESSES_OF_SHARED_USER = 4_096
-_STACK_BYTES = 64 << 20
-_MOST_FILES = 64
+_LIMITS_OF_ALL = {
+    resource.RLIMIT_STACK: (64 << 20, resource.RLIM_INFINITY),
+    resource.RLIMIT_NOFILE: (64, 64),
+    resource.RLIMIT_CORE: (0, 0),
+}
+_LIMITS_OF_EACH = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE, resource.RLIMIT_NPROC)
 _OWN_UIDS = 1 << 30
 _NOBODY = 65_534
+ROLES = ("program", "calls", "check")
+ORDER = struct.Struct("=6q")
+"""What a child is to be: place in `ROLES`; size of the payload; seconds of CPU time at the end of which it is
+killed, and the most that it may renew them to; bytes of address space; bytes of every file that it writes."""
 PAYLOAD = landlock.RULES - 1
 """Descriptor of what the role needs, until the child is confined; a zygote has no other that high."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Identity:
     """Which users a zygote's children run as.
 
@@ -66,7 +76,7 @@ def _may_become(uid: int) -> bool:
     return os.waitpid(pid, 0)[1] == 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Confinement:
     """What holds a zygote's children, all of it made before the first fork.
 
@@ -75,50 +85,26 @@ class Confinement:
         files: what they may read; None in tier `none`.
         calls: which system calls they may make; None in tier `none`.
         doors: how many descriptors from `reach.FIRST_DOOR` on they keep.
+        bounds: what `limit_zygote` returned.
     """
 
     identity: Identity
     files: landlock.Ruleset | None
     calls: system_calls.Filter | None
     doors: int
+    bounds: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Start:
-    """What a child is to be.
+def limit_zygote() -> tuple[int, ...]:
+    """Limits this process where its children need no other limits; returns the most that they may have else.
 
-    Attributes:
-        descriptors: payload, standard input, output and error, and for some roles a channel.
-        role: `program`, `calls` or `check`.
-        limits: resources with their soft and hard limits.
+    Returns:
+        Hard limits of CPU time, address space, sizes of files and number of processes.
     """
-
-    descriptors: list[int]
-    role: str
-    limits: list[tuple[int, tuple[int, int]]]
-
-
-def limits(request: dict[str, Any], *, alone: bool) -> list[tuple[int, tuple[int, int]]]:
-    """Returns the limits of a run, none above those of this process.
-
-    Args:
-        request: `cpu_seconds` of the run's first part, at the end of which it is killed, to the next whole
-            second; how many `parts` it may have, if it renews its CPU time for each; `memory_bytes` of
-            address space; `output_bytes` of every file that it writes.
-        alone: whether nobody else's processes count as the run's.
-    """
-    cpu_seconds = math.ceil(request["cpu_seconds"])
-    processes = MOST_PROCESSES if alone else MOST_PROCESSES_OF_SHARED_USER
-    wanted = {
-        resource.RLIMIT_CPU: (cpu_seconds, cpu_seconds * request["parts"] + 1),
-        resource.RLIMIT_AS: (request["memory_bytes"],) * 2,
-        resource.RLIMIT_FSIZE: (request["output_bytes"],) * 2,
-        resource.RLIMIT_NPROC: (processes,) * 2,
-        resource.RLIMIT_STACK: (_STACK_BYTES, resource.RLIM_INFINITY),
-        resource.RLIMIT_NOFILE: (_MOST_FILES,) * 2,
-        resource.RLIMIT_CORE: (0, 0),
-    }
-    return [(name, _within(name, *bounds)) for name, bounds in wanted.items()]
+    for name, bounds in _LIMITS_OF_ALL.items():
+        resource.setrlimit(name, _within(name, *bounds))
+    hard = [resource.getrlimit(name)[1] for name in _LIMITS_OF_EACH]
+    return tuple(sys.maxsize if most == resource.RLIM_INFINITY else most for most in hard)
 
 
 def _within(name: int, soft: int, hard: int) -> tuple[int, int]:
@@ -129,28 +115,47 @@ def _within(name: int, soft: int, hard: int) -> tuple[int, int]:
     return min(soft, bound), bound
 
 
-def run(start: Start, confinement: Confinement) -> None:
-    """Plays the role in this process, and ends it."""
+def run(order: bytes, descriptors: Sequence[int], confinement: Confinement) -> None:
+    """Plays a role in this process, and ends it.
+
+    Args:
+        order: an `ORDER`.
+        descriptors: payload, standard input, output and error, and for some roles a channel.
+        confinement: what is to hold it.
+    """
+    role, size, *wanted = ORDER.unpack(order)
     os.setsid()
-    _take_descriptors(start.descriptors, confinement.doors)
-    for name, bounds in start.limits:
-        resource.setrlimit(name, bounds)
-    confinement.identity.take(trusted=start.role == "check")
+    _take_descriptors(descriptors, confinement.doors)
+    _limit(wanted, confinement)
+    confinement.identity.take(trusted=ROLES[role] == "check")
     kernel.renounce_capabilities()
-    kernel.guard_memory()
+    kernel.guard_memory()  # again: it is lost with a change of users
     kernel.die_with_parent()
-    kernel.forbid_new_privileges()
     if confinement.files is not None:
         confinement.files.restrict()
-    payload: dict[str, Any] = marshal.loads(os.pread(PAYLOAD, os.fstat(PAYLOAD).st_size, 0))  # noqa: S302
+    # written by the supervisor alone, and of plain values; JSON's decoder would cost a twentieth of a run
+    payload: dict[str, Any] = marshal.loads(os.pread(PAYLOAD, size, 0))  # noqa: S302
     if confinement.calls is not None:
         confinement.calls.attach()
     os.ftruncate(PAYLOAD, 0)  # tells the supervisor that all of the above is in force
     os.close(PAYLOAD)
-    roles.play(start.role, payload)
+    roles.play(ROLES[role], payload)
 
 
-def _take_descriptors(descriptors: list[int], doors: int) -> None:
+def _limit(wanted: Sequence[int], confinement: Confinement) -> None:
+    """Sets the limits that the order names, none above those of the zygote."""
+    cpu, most_cpu, memory, output = wanted
+    most_seconds, most_memory, most_output, most_processes = confinement.bounds
+    processes = MOST_PROCESSES if confinement.identity.alone else MOST_PROCESSES_OF_SHARED_USER
+    most_cpu, memory, output = min(most_cpu, most_seconds), min(memory, most_memory), min(output, most_output)
+    processes = min(processes, most_processes)
+    resource.setrlimit(resource.RLIMIT_CPU, (min(cpu, most_cpu), most_cpu))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (output, output))
+    resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
+
+
+def _take_descriptors(descriptors: Sequence[int], doors: int) -> None:
     """Puts the streams where programs expect them; closes all else but the payload, rules and doors."""
     os.dup2(descriptors[0], PAYLOAD)
     for number, descriptor in enumerate(descriptors[1:]):

@@ -74,6 +74,13 @@ _UNKNOWN = (
     "membarrier=324 clone3=435 openat2=437 epoll_pwait2=441 futex_waitv=449 map_shadow_stack=453 "
     "mseal=462"
 )
+# what a zygote, or its child before it is confined, needs: each child takes it from itself
+_TAKEN_FROM_CHILDREN = (
+    *(47, 56, 57),  # recvmsg, clone, fork
+    *(62, 234, 302),  # kill, tgkill, prlimit64: a run's own id is known to it alone
+    *(112, 116, 117, 119, 126, 157),  # setsid, setgroups, setresuid, setresgid, capset, prctl
+    *(317, 446),  # seccomp, landlock_restrict_self
+)
 # fmt: on
 
 _X86_64 = 0xC000003E
@@ -96,7 +103,9 @@ Code = Sequence[Instruction]
 
 
 class Filter:
-    """The program of a run, made before the fork; each child puts its own process id into it.
+    """What a run may do: one program for the zygote and all below, and a short one that each child adds.
+
+    A call is decided by the stricter of the two.
 
     Raises:
         OSError: this is no x86-64 Linux, or the kernel takes no filter.
@@ -105,47 +114,52 @@ class Filter:
     def __init__(self) -> None:
         if platform.system() != "Linux" or platform.machine() != "x86_64":
             raise OSError(errno.ENOSYS, f"no list of system calls for {platform.machine()}")
-        code = program(_OWN_PID_MARK)
-        self._places = [number for number, line in enumerate(code) if line[3] == _OWN_PID_MARK]
-        self._code = (ctypes.c_uint64 * len(code)).from_buffer_copy(
-            b"".join(struct.pack("<HBBI", *line) for line in code)
-        )
-        self._words = (ctypes.c_uint32 * (2 * len(code))).from_buffer(self._code)
-        self._program = ctypes.create_string_buffer(
-            struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(self._code))
-        )
-        self._program_at = ctypes.addressof(self._program)
-        self._try()
+        _Program(program_of_zygote()).attach()
+        code = program_of_child(_OWN_PID_MARK)
+        self._program = _Program(code)
+        self._places = [2 * number + 1 for number, line in enumerate(code) if line[3] == _OWN_PID_MARK]
 
     def attach(self) -> None:
-        """Puts this process under the filter, for ever."""
+        """Puts this process, a child of the one that made the filter, under it for ever."""
         pid = os.getpid()
         for place in self._places:
-            self._words[2 * place + 1] = pid
-        kernel.call("seccomp", _SECCOMP, _SET_MODE_FILTER, 0, self._program_at)
+            self._program.words[place] = pid
+        self._program.attach()
 
-    def _try(self) -> None:
-        pid = kernel.fork()
-        if pid == 0:
-            try:
-                kernel.forbid_new_privileges()
-                self.attach()
-            except OSError as error:
-                os._exit(error.errno or 1)
-            os._exit(0)
-        if refusal := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):
-            raise OSError(refusal, f"seccomp: {os.strerror(refusal)}")
+
+class _Program:
+    """Code as the kernel reads it."""
+
+    def __init__(self, code: Code) -> None:
+        self.words = (ctypes.c_uint32 * (2 * len(code))).from_buffer_copy(
+            b"".join(struct.pack("<HBBI", *line) for line in code)
+        )
+        self._head = ctypes.create_string_buffer(
+            struct.pack("<HxxxxxxQ", len(code), ctypes.addressof(self.words))
+        )
+        self._head_at = ctypes.addressof(self._head)
+
+    def attach(self) -> None:
+        kernel.call("seccomp", _SECCOMP, _SET_MODE_FILTER, 0, self._head_at)
 
 
 _OWN_PID_MARK = 0x7EADBEEF
 
 
-def program(pid: int) -> list[Instruction]:
-    """Returns the filter for the process of that id."""
-    rules: dict[int, Code] = {}
-    for names, action in ((_ALLOWED, ALLOW), (_REFUSED, REFUSE), (_UNKNOWN, UNKNOWN)):
-        rules.update({int(word.partition("=")[2]): _result(action) for word in names.split()})
-    rules |= _by_argument(pid)
+def program_of_zygote() -> list[Instruction]:
+    """Returns the filter of the zygote: that of a run, but for what its children still have to do."""
+    own = dict.fromkeys(_TAKEN_FROM_CHILDREN, _result(ALLOW))
+    return _program(_rules(_OWN_PID_MARK) | own, otherwise=KILL)
+
+
+def program_of_child(pid: int) -> list[Instruction]:
+    """Returns the filter that the child of that id adds: what only the zygote may do."""
+    rules = _rules(pid)
+    own = {number: rules.get(number, _result(KILL)) for number in _TAKEN_FROM_CHILDREN}
+    return _program(own, otherwise=ALLOW)
+
+
+def _program(rules: dict[int, Code], otherwise: int) -> list[Instruction]:
     return [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
         (_EQUAL, 1, 0, _X86_64),
@@ -153,8 +167,16 @@ def program(pid: int) -> list[Instruction]:
         (_LOAD, 0, 0, _NUMBER_AT),
         (_AT_LEAST, 0, 1, _X32),
         *_result(KILL),
-        *_tree(_ranges(rules)),
+        *_tree(_ranges(rules, _result(otherwise))),
     ]
+
+
+def _rules(pid: int) -> dict[int, Code]:
+    """Returns what becomes of each call of the process of that id; those without a rule kill."""
+    rules: dict[int, Code] = {}
+    for names, action in ((_ALLOWED, ALLOW), (_REFUSED, REFUSE), (_UNKNOWN, UNKNOWN)):
+        rules.update({int(word.partition("=")[2]): _result(action) for word in names.split()})
+    return rules | _by_argument(pid)
 
 
 def _by_argument(pid: int) -> dict[int, Code]:
@@ -202,11 +224,11 @@ def _value_is(values: Sequence[int], then: Code, otherwise: Code) -> list[Instru
     return [*tests, (_EQUAL, 0, len(then), values[-1]), *then, *otherwise]
 
 
-def _ranges(rules: dict[int, Code]) -> list[tuple[int, Code]]:
-    """Returns where numbers with another rule begin; those without a rule kill."""
+def _ranges(rules: dict[int, Code], otherwise: Code) -> list[tuple[int, Code]]:
+    """Returns where numbers with another rule begin."""
     found: list[tuple[int, Code]] = []
     for number in range(max(rules) + 2):
-        rule = rules.get(number, _result(KILL))
+        rule = rules.get(number, otherwise)
         if not found or found[-1][1] != rule:
             found.append((number, rule))
     return found

@@ -1,8 +1,8 @@
 """The zygote: a warm interpreter that holds nothing secret and forks one child for each run.
 
-It answers its supervisor, one request after another, on standard input (a SOCK_SEQPACKET socket):
-`{"role": ..., "limits": ...}` with descriptors forks a child and returns its id and a pidfd;
-`{"end": id}` kills the child with its descendants and returns how it ended.
+It says in JSON what it is, and then answers its supervisor, one request after another, on standard input (a
+SOCK_SEQPACKET socket): an `ORDER` with descriptors forks a child and returns its id; the `NUMBER` of a child
+kills it with its descendants and returns its wait status.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import os
 import platform
 import signal
 import socket
+import struct
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, NoReturn, cast
+from typing import NoReturn, cast
 
-from . import child, kernel, landlock, reach, room, system_calls
+from . import child, kernel, landlock, reach, roles, room, system_calls
 
 # fmt: off
 PRELOADED = (
@@ -33,7 +35,24 @@ PRELOADED = (
 )
 """What many programs import; other modules are found on the disk: each mapped library makes forks dearer."""
 # fmt: on
-MOST_MESSAGE_BYTES = 1 << 16
+_POOL_BYTES, _FIRST_IN_POOL, _MOST_HOLES = 1 << 14, 64, 1 << 12
+_REHEARSALS = 20
+_PROGRAM = """
+import sys
+from collections import defaultdict
+def add(a, b):
+    return a + b
+a, b = map(int, input().split())
+rows = [int(word) for word in sys.stdin.readline().split()]
+counts = defaultdict(int)
+for number in sorted(rows):
+    counts[number] += add(a, b)
+print(a + b, *rows)
+print(f"{max(counts.values())}")
+"""
+NUMBER = struct.Struct("=i")
+_MESSAGE_BYTES = child.ORDER.size
+_ANCILLARY_BYTES = socket.CMSG_SPACE(5 * NUMBER.size)
 
 
 def main(tier: str, libraries: dict[str, list[str]]) -> None:
@@ -54,12 +73,14 @@ def main(tier: str, libraries: dict[str, list[str]]) -> None:
     control.send(json.dumps({"tier": tier}).encode())
     gc.collect()
     gc.freeze()
+    filling = _fill_holes()
     try:
         zygote.serve()
     finally:
         zygote.end_all()
         if own_room is not None:
             own_room.close()
+        del filling
 
 
 def _confine(tier: str, libraries: list[str]) -> tuple[child.Confinement, room.Room | None]:
@@ -71,15 +92,51 @@ def _confine(tier: str, libraries: list[str]) -> tuple[child.Confinement, room.R
     if tier == "none":
         kernel.guard_memory()
         kernel.adopt_orphans()
+        kernel.forbid_new_privileges()
         identity = child.Identity.of_zygote(own_user_namespace=False)
-        return child.Confinement(identity, None, None, 0), None
+        return child.Confinement(identity, None, None, 0, child.limit_zygote()), None
     needed = reach.of_python(libraries)
     own_room = room.Room(needed.outermost()) if tier == "A" else None
     kernel.guard_memory()  # not earlier: it closes this process's own files in /proc, which a room needs
+    kernel.forbid_new_privileges()
     identity = child.Identity.of_zygote(own_user_namespace=own_room is not None and own_room.own_users)
     doors = reach.open_doors(needed) if own_room is None and identity.uids else 0
     files = landlock.Ruleset(needed.readable, needed.listed, needed.writable)
-    return child.Confinement(identity, files, system_calls.Filter(), doors), own_room
+    bounds = child.limit_zygote()
+    return child.Confinement(identity, files, system_calls.Filter(), doors, bounds), own_room
+
+
+def _fill_holes() -> list[bytes]:
+    """Returns objects that take the room between others, so that those of children lie close together.
+
+    Python gives out memory in pools, each for objects of one size; what a child writes into a pool that it
+    shares with the zygote has to be copied page by page.
+    """
+    filling = []
+    for length in range(15, 512 - 32, 16):
+        for _ in range(_MOST_HOLES):
+            filling.append(bytes(length))
+            if id(filling[-1]) % _POOL_BYTES < _FIRST_IN_POOL:
+                break
+    return filling
+
+
+def _rehearse() -> None:
+    """Runs a program here, so that children find written what Python notes down about code and types.
+
+    What it would note down in each child is there a copied page each.
+    """
+    streams = sys.stdin, sys.stdout
+    for _ in range(_REHEARSALS):
+        descriptor = os.memfd_create("rehearsal")
+        os.write(descriptor, b"1 2\n3 4\n")
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        with (
+            open(descriptor, encoding="utf-8") as sys.stdin,
+            open(os.devnull, "w", encoding="utf-8") as sys.stdout,
+        ):
+            roles.rehearse(_PROGRAM)
+    sys.stdin, sys.stdout = streams
 
 
 def _warm_up(libraries: dict[str, list[str]]) -> None:
@@ -100,6 +157,7 @@ def _warm_up(libraries: dict[str, list[str]]) -> None:
         # a lone surrogate is written rather than refused: the comparison outside rejects it
         cast(io.TextIOWrapper, stream).reconfigure(encoding="utf-8", errors="surrogatepass")
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    _rehearse()
     atexit._clear()  # what was loaded has nothing to do at a program's end
     kernel.look_users_up_in_files()
 
@@ -113,16 +171,20 @@ class _Zygote:
         self._children: set[int] = set()
 
     def serve(self) -> None:
-        """Answers until the supervisor closes the connection."""
+        """Answers until the supervisor closes the connection.
+
+        After every fork each page that this writes to is copied, also by counting references: it touches
+        as few objects as can be.
+        """
+        receive, send = self._control.recvmsg, self._control.send
         while True:
-            message, descriptors, _, _ = socket.recv_fds(self._control, MOST_MESSAGE_BYTES, 8)
+            message, ancillary, _, _ = receive(_MESSAGE_BYTES, _ANCILLARY_BYTES)
             if not message:
                 return
-            request = json.loads(message)
-            if "end" in request:
-                self._end(request["end"])
+            if ancillary:
+                send(NUMBER.pack(self._start(message, ancillary[0][2])))
             else:
-                self._start(request, descriptors)
+                send(NUMBER.pack(self._end(*NUMBER.unpack(message))))
 
     def end_all(self) -> None:
         """Ends what still runs."""
@@ -132,32 +194,28 @@ class _Zygote:
         if self._confinement.calls is None:
             _end_orphans(set())
 
-    def _start(self, request: dict[str, Any], descriptors: list[int]) -> None:
-        limits = child.limits(request, alone=self._confinement.identity.alone)
-        start = child.Start(descriptors, request["role"], limits)
+    def _start(self, order: bytes, packed: bytes) -> int:
+        descriptors = memoryview(packed).cast("i")
         pid = kernel.fork()
         if pid == 0:
-            _become(start, self._confinement)
+            _become(order, descriptors, self._confinement)
         self._children.add(pid)
         for descriptor in descriptors:
             os.close(descriptor)
-        pidfd = os.pidfd_open(pid)
-        socket.send_fds(self._control, [json.dumps({"pid": pid}).encode()], [pidfd])
-        os.close(pidfd)
+        return pid
 
-    def _end(self, pid: int) -> None:
+    def _end(self, pid: int) -> int:
         _kill(pid)
-        _, status, usage = os.wait4(pid, 0)
+        _, status = os.waitpid(pid, 0)
         self._children.discard(pid)
         if self._confinement.calls is None:  # else it can have no descendants
             _end_orphans(self._children)
-        ending = {"status": status, "cpu_seconds": usage.ru_utime + usage.ru_stime}
-        self._control.send(json.dumps(ending).encode())
+        return status
 
 
-def _become(start: child.Start, confinement: child.Confinement) -> NoReturn:
+def _become(order: bytes, descriptors: Sequence[int], confinement: child.Confinement) -> NoReturn:
     try:
-        child.run(start, confinement)
+        child.run(order, descriptors, confinement)
     finally:
         os._exit(1)
 
