@@ -11,8 +11,7 @@ MAX_LEAD_CHARACTERS = 300
 """Of the sentence before "answer", which may deny or doubt it."""
 MAX_CLAIMS = 8
 """Of more, the earlier ones are not looked at."""
-MAX_WORDS_AFTER = 12
-"""More of them after an answer, and the response has not ended with it."""
+
 
 _HASHES = re.compile(r"####[ \t]*([^#\n]+)")
 _ANSWER_IS = re.compile(r"\banswer\s{0,9}(?:is\b|:|=)[\s:*]*", re.IGNORECASE)
@@ -26,16 +25,19 @@ _OUTER_MARKS = " *_`"
 # fmt: off
 _LEADS = frozenset({
     "so", "thus", "hence", "therefore", "and", "finally", "the", "our", "my", "final", "correct", "right",
-    "numerical", "exact", "that", "this", "means", "we", "conclude", "get", "which", "short",
+    "numerical", "exact", "that", "this", "means", "we", "conclude", "get", "short",
 })
 _DOUBTS = frozenset({
     "if", "when", "unless", "suppose", "assume", "assuming", "not", "no", "never", "wrong", "incorrect",
     "were", "would", "might", "could", "may", "perhaps", "maybe", "probably", "think", "guess", "doubt",
-    "whether", "case", "otherwise", "else", "for", "but", "however", "wait", "actually", "mistake", "false",
-    "or", "hmm", "alternatively", "check", "verify", "instead", "isn't", "don't", "doesn't", "can't", "cannot",
-    "say", "says", "said", "claim", "claims", "error", "recheck", "sorry", "unsure", "approximately", "about",
-    "times", "plus", "minus", "more", "less", "another", "different", "student", "try", "than", "rather",
-    "except", "half", "twice",
+    "whether", "case", "otherwise", "else", "for", "but", "however", "wait", "actually", "mistake",
+    "false", "or", "hmm", "alternatively", "check", "verify", "instead", "isn't", "don't", "doesn't",
+    "can't", "cannot", "say", "says", "said", "claim", "claims", "error", "recheck", "sorry", "unsure",
+    "approximately", "about", "times", "plus", "minus", "more", "less", "another", "different",
+    "student", "try", "than", "rather", "except", "half", "twice",
+})
+_CLOSES = frozenset({
+    "i", "hope", "it", "this", "that", "is", "correct", "helps", "thank", "thanks", "you", "qed", "done",
 })
 # fmt: on
 
@@ -43,8 +45,8 @@ _DOUBTS = frozenset({
 def claimed(text: str) -> str:
     """Returns the expression after `####`, or directly after "answer is"; "" where it may be another.
 
-    A doubt before it in the same sentence, anything after it but a few words without a number or a doubt, and
-    two claims that differ leave nothing claimed.
+    A doubt before it in the same sentence, anything after it but a polite closing, and two claims that differ
+    leave nothing claimed.
     """
     hashes = list(_HASHES.finditer(text))
     found = [line for line in hashes if not is_prose(line[1])]
@@ -93,6 +95,6 @@ def _leads(text: str, start: int) -> bool:
 def _closes(text: str, start: int) -> bool:
     """Whether nothing follows the sentence that may take it back."""
     after = text[_end(text, start) :]
-    words = _ANY_WORD.findall(after.lower())
-    open_ended = any(char.isdigit() or char == "?" for char in after)
-    return len(words) <= MAX_WORDS_AFTER and not open_ended and not _DOUBTS.intersection(words)
+    return _CLOSES.issuperset(_ANY_WORD.findall(after.lower())) and not any(
+        char.isdigit() or char == "?" for char in after
+    )

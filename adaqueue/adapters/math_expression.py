@@ -29,6 +29,7 @@ _NUMBER = re.compile(r"\d|\.\d")
 _OTHER = re.compile(
     r"(?<![\d.])0[\dA-Za-z]|\d{4}-\d\d?-\d"  # dates, codes
     r"|\d ?(?:st|nd|rd|th)(?![A-Za-z])|^ ?\([A-Z]\) ?[\w\\]|\\begin"  # ordinals, choices
+    r"|\^ ?\{ ?\(\d+\) ?\}"  # the derivative of that order
     r"|\\frac ?\{ ?d(?: ?\^ ?\{?\d\}?)? ?[A-Za-z]?(?: ?\([a-z]\))? ?\}\{ ?d ?[A-Za-z]"
     r"|(?<![A-Za-z])d ?[A-Za-z]?/d ?[A-Za-z]"  # derivatives
 )
@@ -200,6 +201,8 @@ class _Reader:
             return ""
         self._take()
         if self.ahead != "{":
+            if len(self.ahead) > 1 and self.ahead[0] != "\\":
+                raise UnreadableError("a number of which one digit is below")
             return "_" + self._take()
         name = ""
         self._take()

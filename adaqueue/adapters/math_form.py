@@ -135,7 +135,7 @@ def _bracketed(text: str, depths: list[int], depth: int) -> Form | None:
     pieces = _split(text[1:-1], ",", depths[1:-1], 1)
     brackets = text[0] + text[-1]
     parts = tuple(read(piece, depth + 1) for piece in pieces)
-    if len(parts) == 1 and (brackets == "()" or (brackets == "⦃⦄" and _is_plain(parts[0]))):
+    if len(parts) == 1 and (brackets == "()" or (depth == 0 and brackets == "⦃⦄" and _is_plain(parts[0]))):
         return parts[0]
     return Form("set", "", parts=parts) if brackets == "⦃⦄" else Form("tuple", brackets, parts=parts)
 
@@ -165,7 +165,7 @@ def _single(text: str, depths: list[int], depth: int) -> Form:
 
 def _either(text: str, depth: int) -> Form:
     r"""What `\pm` stands for: two values, all upper signs or all lower ones."""
-    if depth == MAX_DEPTH:
+    if depth == MAX_DEPTH or text.count(r"\pm") > 1:
         return Form("piece", compact(text))
     upper, lower = (
         text.replace(r"\pm", own).replace(r"\mp", other) for own, other in (("+", "-"), ("-", "+"))

@@ -18,6 +18,7 @@ _TEXT = re.compile(
     r"\\(?:text|textbf|textit|textrm|textsf|mathrm|mathbf|mathit|mathsf|boldsymbol|mbox|operatorname)"
     r"\s*\{([^{}]*)\}"
 )
+_VECTOR = re.compile(r"\\(?:mathbf|boldsymbol|bm)\s*\{\s*([a-z])\s*\}")
 _CHARACTERS = str.maketrans(
     {
         "\N{MINUS SIGN}": "-",
@@ -49,6 +50,7 @@ _SPELLINGS = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\s+", " "),  # first, so that no pattern below meets a long run of spaces
+        (r"^ ?\$* ?~", r"\\sim "),
         (r"\\\$", " dollar "),
         (r"√ ?(\d+(?:\.\d+)?|[a-z])", r"\\sqrt{\1}"),
         (r"√", r"\\sqrt"),
@@ -72,6 +74,7 @@ _SPELLINGS = [
         (r"\\(?:times|cdot)(?![a-zA-Z])", "*"),
         (r"\\([lg])(?:eqslant|eqq)(?![a-zA-Z])", r"\\\1e"),
         (r"\\([lgn])eq?(?![a-zA-Z])", r"\\\1e"),
+        (r"\\not ?=|=/=|!=", r"\\ne "),
         (r"<=|=<", r"\\le "),
         (r">=", r"\\ge "),
         (r"\\lt(?![a-zA-Z])", "<"),
@@ -109,6 +112,7 @@ def normalise(text: str) -> str:
     if len(text) > MAX_ANSWER_CHARACTERS:
         return text.strip()
     text = text.translate(_CHARACTERS)
+    text = _VECTOR.sub(r"\\vec{\1}", text)  # its products are not those of numbers
     for _ in range(2):
         text = _TEXT.sub(lambda wrapped: f" {_spelled_out(wrapped[1])} ", text)
     for spelling, replacement in _SPELLINGS:

@@ -7,6 +7,7 @@ math-verify's parser, and what that makes of it is believed only as far as numbe
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 from adaqueue.adapters.math_expression import Node, read_expression
 from adaqueue.adapters.math_identity import identical, proportional
@@ -42,21 +43,16 @@ class Symbolic:
         return None
 
     def same_curve(self, first: tuple[str, str], second: tuple[str, str]) -> bool | None:
-        """Whether one equation is the other times a number; no, for polynomials in the same names."""
+        """Whether one equation is the other times a number; no, for lines or conics in the same names."""
         one, other = _difference(*first), _difference(*second)
         if one is None or other is None:
             return None
         try:
             said = proportional(one, other)
-            if said is False and _may_vanish_together(one, other):
-                return None
         except TooLargeError:
             self.guarded = True
             return None
-        comparable = symbols(one) == symbols(other) and _is_polynomial(one) and _is_polynomial(other)
-        if said is False and not comparable:
-            return None
-        return said
+        return None if said is False and not _are_comparable(one, other) else said
 
     def is_one_value(self, text: str) -> bool:
         """Whether a text is one expression."""
@@ -93,14 +89,11 @@ def _difference(left: str, right: str) -> Node | None:
     return None if one is None or other is None else ("subtract", one, other)
 
 
-def _may_vanish_together(first: Node, second: Node) -> bool:
-    """Whether one may be a power of the other, or a product in which a factor occurs more than once."""
-    if any(_is_product(side) for side in (first, second)):
-        return True
-    powers = [(first, second, exponent) for exponent in (2, 3)] + [
-        (second, first, exponent) for exponent in (2, 3)
-    ]
-    return any(proportional(("power", one, Fraction(k)), other) is not False for one, other, k in powers)
+def _are_comparable(first: Node, second: Node) -> bool:
+    """Whether two curves that are not scaled must differ; `x^3 = y^3` is `x = y`."""
+    if symbols(first) != symbols(second) or _is_product(first) or _is_product(second):
+        return False
+    return _degree(first) == _degree(second) in {1, 2}
 
 
 def _is_product(node: Node) -> bool:
@@ -111,12 +104,25 @@ def _is_product(node: Node) -> bool:
     return len(sides) == 1 and isinstance(sides[0], tuple) and sides[0][0] in {"multiply", "power"}
 
 
-def _is_polynomial(node: Node) -> bool:
-    """Whether only sums, products and whole powers occur: such curves differ if they are not scaled."""
-    if not isinstance(node, tuple) or node[0] in {"symbol", "constant"}:
-        return True
-    if node[0] == "power":
-        exponent = node[2]  # type: ignore[misc]
-        return _is_polynomial(node[1]) and isinstance(exponent, Fraction) and exponent.denominator == 1  # type: ignore[arg-type]
-    allowed = {"add", "subtract", "multiply", "negate", "divide"}
-    return node[0] in allowed and all(_is_polynomial(part) for part in node[1:] if not isinstance(part, str))
+def _degree(node: Node) -> int | None:
+    """The degree of a polynomial as it is written, None for everything else."""
+    if not symbols(node):
+        return 0
+    if not isinstance(node, tuple) or node[0] == "symbol":
+        return 1
+    degrees = [_degree(part) for part in node[1:]]  # type: ignore[arg-type]
+    one, other = degrees[0], degrees[-1]
+    if one is None or other is None:
+        return None
+    if node[0] in {"add", "subtract", "negate"}:
+        return max(one, other)
+    return one + other if node[0] == "multiply" else _degree_of_power(node, one)
+
+
+def _degree_of_power(node: tuple[Any, ...], degree: int) -> int | None:
+    """Of a polynomial over or to the power of something."""
+    operation, _, other = node if len(node) == 3 else (*node, None)
+    if operation == "divide" and not symbols(other):
+        return degree
+    whole = isinstance(other, Fraction) and other.denominator == 1 and other > 0
+    return degree * int(other) if operation == "power" and whole else None
