@@ -10,12 +10,15 @@ from uuid import UUID
 
 from adaqueue.adapters.math_answer import find_answer
 from adaqueue.adapters.math_check import MathChecker
+from adaqueue.adapters.math_second import needs_second_reader
 from adaqueue.core.consensus import groups
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample, Verdict
 
 MAX_SYMBOLIC = 32
 """Comparisons of one query's answers that may take algebra; all others are told by text and exact numbers."""
+SLOW = 8
+"""For how many of these one with a sum, product, integral or limit counts."""
 MAX_REMEMBERED = 2_048
 """Pairs of answers whose comparison is not repeated when more samples are drawn."""
 
@@ -60,13 +63,15 @@ class ConsensusVerifier:
 
     def _same(self) -> Callable[[str, str], bool]:
         """What compares the answers of one query: in the same order, the same comparisons are symbolic."""
-        left = iter(range(MAX_SYMBOLIC))
+        spent = 0
 
         def same(first: str, second: str) -> bool:
+            nonlocal spent
             said = self._checker.same_exactly(first, second)
-            if said is None and next(left, None) is not None:
-                return self._symbolically(first, second)
-            return said is True
+            if said is not None or spent >= MAX_SYMBOLIC:
+                return said is True
+            spent += SLOW if needs_second_reader(first) or needs_second_reader(second) else 1
+            return self._symbolically(first, second)
 
         return same
 

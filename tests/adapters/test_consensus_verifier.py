@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adaqueue.adapters.consensus_verifier import MAX_SYMBOLIC, ConsensusVerifier
+from adaqueue.adapters.consensus_verifier import MAX_SYMBOLIC, SLOW, ConsensusVerifier
 from adaqueue.adapters.math_check import MathChecker
 from adaqueue.core.query import Query
 from adaqueue.core.records import Sample
@@ -74,3 +74,10 @@ def test_the_comparisons_of_a_query_that_take_algebra_are_bounded() -> None:
     said = routes(ConsensusVerifier(checker), *texts, *texts)
     assert checker.asked == MAX_SYMBOLIC
     assert said[:30] == said[30:]
+
+
+def test_sums_and_integrals_use_up_the_bound_sooner() -> None:
+    checker = Counting()
+    texts = [rf"\boxed{{\sum_{{n=1}}^{{999}} n^{{-{number}}}}}" for number in range(2, 14)]
+    routes(ConsensusVerifier(checker), *texts)
+    assert checker.asked == MAX_SYMBOLIC // SLOW
