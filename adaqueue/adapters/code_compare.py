@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any, Literal
@@ -66,6 +67,7 @@ def same_value(expected: Any, given: Any) -> bool:
 
 def _close(expected: float, given: float) -> bool:
     try:
-        return given == expected or abs(given - expected) <= RELATIVE_TOLERANCE * abs(expected)
+        apart = RELATIVE_TOLERANCE * abs(expected) if math.isfinite(expected) else 0.0
+        return given == expected or abs(given - expected) <= apart
     except OverflowError:  # a whole number beyond every float
         return False

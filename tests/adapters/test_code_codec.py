@@ -6,6 +6,7 @@ from collections import Counter, defaultdict, namedtuple
 from enum import IntEnum
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,3 +116,12 @@ def test_a_forged_text_is_refused(text: bytes) -> None:
     for most_keys in (None, codec.MOST_KEYS):
         with pytest.raises(codec.MalformedError):
             codec.loads(text, most_keys)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [(np.int64(7), 7), (np.bool_(True), True), (np.float32(0.5), 0.5), (np.str_("a"), "a"), (np.array(3), 3)],
+)
+def test_a_number_of_numpy_arrives_as_the_plain_one(value: Any, plain: Any) -> None:
+    back = codec.loads(codec.dumps([value]))[0]
+    assert (type(back), back) == (type(plain), plain)

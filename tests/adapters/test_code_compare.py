@@ -42,6 +42,7 @@ def test_an_output_with_the_expected_tokens_is_right(expected: str, output: byte
         ("yes", b"YES"),
         ("3", b"3\x00\xff"),
         ("nan", b"0.0"),
+        ("1e400", b"5"),
         ("0.5", b"1" * 1_000_000 + b"x"),
     ],
 )

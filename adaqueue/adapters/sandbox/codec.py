@@ -59,6 +59,8 @@ def _encoded(value: object, depth: int) -> Any:
     for kind in type(value).__mro__:
         if kind in _ENCODERS:
             return _ENCODERS[kind](value, depth + 1)
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        return _encoded(value.item(), depth + 1)  # type: ignore[attr-defined] # one number of its own kind
     return {"opaque": None}
 
 
