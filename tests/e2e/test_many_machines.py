@@ -36,13 +36,14 @@ def machines(place: Path) -> Iterator[tuple[System, System]]:
     assert processes_of(place) == []
 
 
-def finished_by(system: System, run_id: Any) -> Counter[int]:
-    """How many allocations each sampler's process has finished."""
+def finished_by(system: System, run_id: Any, kind: str = "sampler") -> Counter[int]:
+    """How many allocations each process of a kind of worker has finished."""
     rows = system.ask(
         "SELECT w.pid, count(*) FROM attempts t JOIN workers w ON w.id = t.worker_id "
         "JOIN allocations a ON a.id = t.allocation_id JOIN queries q ON q.id = a.query_id "
-        "WHERE q.run_id = %s AND t.outcome = 'finished' GROUP BY w.pid",
+        "WHERE q.run_id = %s AND w.kind = %s AND t.outcome = 'finished' GROUP BY w.pid",
         run_id,
+        kind,
     )
     return Counter(dict(rows))
 
@@ -78,11 +79,11 @@ def test_programs_are_verified_wherever_they_were_drawn(machines: tuple[System, 
     asked = code_queries(300)
     with first.connect(average_budget=1, policy="uniform") as queue:
         answers = list(queue.as_completed(queue.enqueue_many(asked), timeout=120))
-        samplers = finished_by(first, queue.run.id)
+        samplers, verifiers = (finished_by(first, queue.run.id, kind) for kind in ("sampler", "verifier"))
     assert {answer.id: answer.verified for answer in answers} == {
         query.id: number % 2 == 0 for number, query in enumerate(asked)
     }
-    assert len(samplers) == 2
+    assert len(samplers) == len(verifiers) == 2
 
 
 def test_a_machine_that_is_switched_off_leaves_its_work_to_the_other(
