@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -195,8 +195,8 @@ def sandboxes_of(pid: int) -> list[psutil.Process]:
 
 def test_sandboxes_of_one_s_own_end_with_the_block_and_leave_no_folder() -> None:
     with own_sandboxes(load_settings(environment={}, sandboxes=2)) as verifier:
-        own = [child for child in psutil.Process().children() if sys.executable in child.cmdline()]
-        assert len([child for child in own if "workers.sandbox" in child.cmdline()]) == 2
+        own = sandboxes_of(os.getpid())
+        assert len(own) == 2
         assert verifier.limits.cpu_seconds == 10
     assert not any(child.is_running() for child in own)
     assert not verifier.folder.exists()
