@@ -36,6 +36,7 @@ def test_every_error_that_a_user_may_meet_is_public() -> None:
     inner = {
         "EngineError",
         "VerifierError",
+        "VerifierAwayError",
         "FingerprintError",
         "AlreadyUpError",
         "LeaseLostError",

@@ -144,7 +144,8 @@ class Plant:
         self.reader = Reader()
         self.drawer = Drawer(self.committed)
         self.judge = Judge()
-        self.stopping = Event()
+        self.stops = False
+        self._visits = 0
         self.restart()
 
     @classmethod
@@ -195,16 +196,24 @@ class Plant:
         if not self.bell.rung:
             return 0
         queue, ids = self.bell.rung.pop(0)
+        self._visits += 1
         if queue == "features":
             ledger, reader = self._under("features", self.scene.features, self.reader)
             featurize(ids, ledger, reader)
         elif queue == VERIFY_QUEUE:
             verifier, judge = self._under("verify", self.verifier, self.judge)
-            verify(ids, verifier, judge, Auditor(self.judge, 0.0), {}, self.stopping)
+            verify(ids, verifier, judge, Auditor(self.judge, 0.0), {}, self._stopping(self._visits % 2 == 1))
         else:
             sampler, drawer, bell = self._under("draw", self.sampler, self.drawer, self.bell)
-            draw(ids, sampler, drawer, bell, self.stopping)
+            draw(ids, sampler, drawer, bell, self._stopping(True))
         return 1
+
+    def _stopping(self, now: bool) -> Event:
+        """What a process is told; a verifier, which begins nothing once told, must not be told every time."""
+        stopping = Event()
+        if self.stops and now:
+            stopping.set()
+        return stopping
 
     def settle(self) -> None:
         """Lets all processes run, as new ones after each fault, until every query has its outcome."""

@@ -332,8 +332,8 @@ def faulty(plant: Plant) -> None:
 
 
 def stopping(plant: Plant) -> None:
-    """The sampler is told to stop after every response."""
-    plant.stopping.set()
+    """The sampler is told to stop after every response, the verifier before it begins."""
+    plant.stops = True
 
 
 CASES = [
