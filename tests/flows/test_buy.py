@@ -259,9 +259,9 @@ def test_what_was_drawn_before_the_deadline_is_not_given_back(batch: Plant) -> N
     batch.ingest()
     batch.schedule()
     batch.buy()
-    batch.stopping.set()
+    batch.stops = True
     batch.work()
-    batch.stopping.clear()
+    batch.stops = False
     batch.scene.pass_time(31.0)
     assert batch.scene.one("SELECT count(*) FROM samples") == 3
     batch.settle()
