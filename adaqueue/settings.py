@@ -58,6 +58,12 @@ class Settings(BaseModel):
     features_url: str | None = Field(
         None, pattern=r"^https?://", description="vLLM pooling server of features; absent: one of our own"
     )
+    features_layer: int = Field(
+        -1, description="hidden layer that features are taken from, -1 the last; vllm has the last alone"
+    )
+    features_pooling: Literal["last", "mean"] = Field(
+        "last", description="features are the prompt's last token's, or the mean of all its tokens'"
+    )
     model: str = Field(
         "adaqueue-small", description="the shipped small model, a folder, or a hub name", min_length=1
     )
@@ -86,7 +92,31 @@ class Settings(BaseModel):
     prior_alpha: float = Field(1.0, gt=0, description="Beta prior over success where there is no probe")
     prior_beta: float = Field(1.0, gt=0, description="Beta prior over success where there is no probe")
 
+    exploration_share: float = Field(
+        0.02, ge=0, le=1, description="share of queries with a random budget, which later probes learn from"
+    )
+    retrain_at: str = Field(
+        "0 3 * * *", description="when probes are retrained: minute hour day month weekday, UTC; empty: never"
+    )
+    retrain_heads: str = Field(
+        "beta", description="heads that are trained as challengers, with commas", min_length=1
+    )
+    retrain_queries: int = Field(
+        500, ge=50, le=1_000_000, description="drawn queries without which no probe is trained"
+    )
+    retrain_most_queries: int = Field(
+        20_000, ge=50, le=1_000_000, description="newest queries that a probe is trained and judged on"
+    )
+    probes_url: str | None = Field(
+        None,
+        pattern=r"^[a-z0-9+]+://",
+        description="fsspec URL of the folder of probes' weights; absent: they are in the ledger",
+    )
+
     samplers: int = Field(1, ge=1, le=64, description="sampler processes that `adaqueue up` runs")
+    trainers: int = Field(
+        1, ge=0, le=1, description="trainer and schedule processes of `adaqueue up`: 0 retrains nothing"
+    )
     verifiers: int = Field(1, ge=1, le=64, description="verifier processes that `adaqueue up` runs")
     sandboxes: int = Field(2, ge=0, le=256, description="processes of `adaqueue up` that run tests of code")
     sandboxes_folder: Path | None = Field(

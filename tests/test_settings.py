@@ -60,12 +60,24 @@ def test_every_setting_may_come_from_the_environment_under_its_name() -> None:
         "test_comparison": "taco",
         "judge_model": "j",
         "reward_model": "r",
+        "features_pooling": "mean",
+        "retrain_at": "0 4 * * *",
+        "retrain_heads": "beta,tfidf",
+        "probes_url": "s3://b/probes",
     }
     flags = {"run_code_without_isolation": "1", "math_paper_exact": "1"}
     paths = {"data_folder": "/x", "sandboxes_folder": "/y"}
     own = {"engine_url": "http://e:1", "features_url": "http://f:1", "judge_url": "http://j:1"}
     given = {**URLS, **words, **paths, **own, **flags, "judge_api_key": "k"}
-    fitting = {"test_memory_mebibytes": "64", "test_output_bytes": "1024", "audit_share": "0.5"}
+    fitting = {
+        "test_memory_mebibytes": "64",
+        "test_output_bytes": "1024",
+        "audit_share": "0.5",
+        "exploration_share": "0.5",
+        "retrain_queries": "50",
+        "retrain_most_queries": "50",
+        "trainers": "0",
+    }
     numbers = {name: fitting.get(name, "3") for name in Settings.model_fields if name not in given}
     environment = {f"{PREFIX}{name.upper()}": value for name, value in {**given, **numbers}.items()}
     settings = load(environment)

@@ -171,7 +171,11 @@ class FeaturesRow(Base):
 
 
 class ProbeRow(Base):
-    """A trained probe; weights, as safetensors, are refused if their digest differs."""
+    """A trained probe; weights, as safetensors, are refused if their digest differs.
+
+    state: champion (in use), challenger (never was), retired (was). data: which outcomes it was trained on.
+    parent: name of the probe in use then. Weights lie in the row, or at url.
+    """
 
     __tablename__ = "probes"
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
@@ -182,14 +186,62 @@ class ProbeRow(Base):
     sampling_fingerprint: Mapped[str]
     spec: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, Any]]
-    weights: Mapped[bytes]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    parent: Mapped[str | None]
+    weights: Mapped[bytes | None]
+    url: Mapped[str | None]
     sha256: Mapped[str]
     state: Mapped[str]
     created_at: Mapped[datetime.datetime] = now()
     __table_args__ = (
         CheckConstraint("state IN ('champion', 'challenger', 'retired')", name="state"),
+        CheckConstraint("(weights IS NULL) = (url IS NOT NULL)", name="weights"),
         Index("uq_probes_champion", "decoder", "domain", unique=True, postgresql_where=CHAMPION),
     )
+
+
+class PromotionRow(Base):
+    """That a probe was put into use, in whose place, and why."""
+
+    __tablename__ = "promotions"
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    decoder: Mapped[str]
+    domain: Mapped[str]
+    probe_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("probes.id"))
+    previous_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("probes.id"))
+    reason: Mapped[str]
+    created_at: Mapped[datetime.datetime] = now()
+    __table_args__ = (Index("ix_promotions_decoder", "decoder", "domain", "id"),)
+
+
+class TrainingRow(Base):
+    """One training of a domain's challengers, or one look for drift; a slot of the schedule has one.
+
+    state: running, done, failed. report: what was found, in figures.
+    """
+
+    __tablename__ = "trainings"
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    decoder: Mapped[str]
+    domain: Mapped[str]
+    slot: Mapped[str | None]
+    state: Mapped[str]
+    report: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    started_at: Mapped[datetime.datetime] = now()
+    ended_at: Mapped[datetime.datetime | None]
+    __table_args__ = (
+        UniqueConstraint("decoder", "domain", "slot"),
+        CheckConstraint("state IN ('running', 'done', 'failed')", name="state"),
+    )
+
+
+class FeatureSpecRow(Base):
+    """What a fingerprint of features stands for."""
+
+    __tablename__ = "feature_specs"
+    fingerprint: Mapped[str] = mapped_column(primary_key=True)
+    spec: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime.datetime] = now()
 
 
 class DeadLetterRow(Base):

@@ -26,13 +26,16 @@ __all__ = [  # whoever takes `Base` from here has every table
 class PredictionRow(Base):
     """What was believed of a query under a sequential policy before its first sample.
 
-    curve_a, curve_b, curve_c: of its hazards, see `core.posterior`; null: those of Beta(alpha, beta).
+    curve_a, curve_b, curve_c: of its hazards, see `core.posterior`; null: those of Beta(alpha, beta), but
+    for a share `zero` that never succeeds. tokens: expected of a sample; null where the probe does not say.
     """
 
     __tablename__ = "predictions"
     query_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("queries.id"), primary_key=True)
     alpha: Mapped[float]
     beta: Mapped[float]
+    zero: Mapped[float] = mapped_column(server_default=text("0"))
+    tokens: Mapped[float | None]
     curve_a: Mapped[float | None]
     curve_b: Mapped[float | None]
     curve_c: Mapped[float | None]

@@ -1,0 +1,48 @@
+"""What a probe believes of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from adaqueue.core.marginal import FloatArray
+from adaqueue.core.posterior import beta_hazards
+
+
+@dataclass(frozen=True, eq=False)
+class Beliefs:
+    """Of n queries: success probabilities are Beta distributed, but for a share that never succeeds.
+
+    Attributes:
+        alpha: shape (n,), > 0.
+        beta: shape (n,), > 0.
+        zero: share of such queries whose success probability is 0, shape (n,), [0, 1).
+        tokens: generated tokens expected of a sample, shape (n,), NaN where the probe does not say.
+    """
+
+    alpha: FloatArray
+    beta: FloatArray
+    zero: FloatArray
+    tokens: FloatArray
+
+    @classmethod
+    def of(cls, alpha: FloatArray, beta: FloatArray) -> Beliefs:
+        """Returns beliefs without a share of zeros, which say nothing of tokens."""
+        return cls(alpha, beta, np.zeros_like(alpha), np.full_like(alpha, np.nan))
+
+    @property
+    def success(self) -> FloatArray:
+        """Mean success probability, shape (n,), in (0, 1)."""
+        found: FloatArray = (1 - self.zero) * self.alpha / (self.alpha + self.beta)
+        return found
+
+    @property
+    def score(self) -> FloatArray:
+        """Logit of the mean success probability, shape (n,): what rules and calibrations read."""
+        found: FloatArray = np.log(self.success) - np.log1p(-self.success)
+        return found
+
+    def hazards(self, b_max: int) -> FloatArray:
+        """Returns the chance that the next sample succeeds after f failures, shape (n, b_max)."""
+        return beta_hazards(self.alpha, self.beta, b_max, self.zero)
