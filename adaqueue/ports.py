@@ -7,6 +7,7 @@ from typing import Protocol
 from uuid import UUID
 
 from adaqueue.core.arrivals import Arrival, Entry, Refusal
+from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.decisions import (
     Allocation,
     Entering,
@@ -16,6 +17,7 @@ from adaqueue.core.decisions import (
     Waiting,
     Window,
 )
+from adaqueue.core.outcomes import States
 from adaqueue.core.query import Message, Query
 from adaqueue.core.records import Claim, Closing, Doubt, Sample, Unit, Verdict
 from adaqueue.core.specs import FeatureSpec, Run, Sampling
@@ -153,6 +155,34 @@ class RoundLedger(Protocol):
         Raises:
             LeaseLostError: the lease or a query was taken by another; nothing was written.
         """
+        ...
+
+
+class Probe(Protocol):
+    """Turns what is known of prompts into beliefs of their queries.
+
+    Attributes:
+        head: what was trained, one of the names of `adapters.probes`.
+        reads: `states` (hidden states) or `prompts` (their text alone).
+    """
+
+    head: str
+    reads: str
+
+    def predict(self, states: States | None, prompts: Sequence[str]) -> Beliefs:
+        """Returns the beliefs of n queries.
+
+        Args:
+            states: hidden states, float32[n, size]; None where the probe reads prompts.
+            prompts: their text, n of them; may be empty where the probe reads states.
+
+        Raises:
+            FingerprintError: states have another size than those that the probe was trained on.
+        """
+        ...
+
+    def to_bytes(self) -> bytes:
+        """Returns the weights, as safetensors with the head's name in their metadata."""
         ...
 
 

@@ -47,5 +47,5 @@ def test_a_log_that_did_not_stop_counts_in_every_order() -> None:
 
 
 def test_each_query_needs_everything() -> None:
-    with pytest.raises(ValueError, match="2 queries need as many of each, not {'groups': 3}"):
+    with pytest.raises(ValueError, match=r"2 queries need as many of each, not .'groups': 3."):
         Outcomes(("a", "b"), ((), ()), None, ((), ()), np.zeros(2, bool), np.arange(3), np.zeros(2))
