@@ -32,8 +32,7 @@ def test_chosen_queries_keep_everything_of_theirs() -> None:
     chosen = outcomes((1,), (0,), (0, 1)).take(np.array([2, 0]))
     assert chosen.ids == ("2", "0")
     assert chosen.rewards == ((0, 1), (1,))
-    assert chosen.states is not None
-    assert chosen.states.tolist() == [[4, 5], [0, 1]]
+    np.testing.assert_array_equal(np.asarray(chosen.states), [[4, 5], [0, 1]])
 
 
 def test_a_log_that_stops_counts_in_the_order_of_drawing() -> None:
