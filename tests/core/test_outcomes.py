@@ -31,7 +31,7 @@ def test_counts_are_those_of_the_rewards() -> None:
 def test_chosen_queries_keep_everything_of_theirs() -> None:
     chosen = outcomes((1,), (0,), (0, 1)).take(np.array([2, 0]))
     assert chosen.ids == ("2", "0")
-    assert chosen.rewards == ((0, 1), (1,))
+    assert list(map(list, chosen.rewards)) == [[0, 1], [1]]
     np.testing.assert_array_equal(np.asarray(chosen.states), [[4, 5], [0, 1]])
 
 
