@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import betaln
 
-from adaqueue.core.marginal import FloatArray
+from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.posterior import beta_hazards
 
 
@@ -46,3 +47,22 @@ class Beliefs:
     def hazards(self, b_max: int) -> FloatArray:
         """Returns the chance that the next sample succeeds after f failures, shape (n, b_max)."""
         return beta_hazards(self.alpha, self.beta, b_max, self.zero)
+
+    def log_likelihood(self, successes: IntArray, samples: IntArray) -> FloatArray:
+        """Returns the log likelihood of each query's draws in their order, in nats, shape (n,).
+
+        It is beta-binomial without the binomial coefficient: whether a success ended the drawing does not
+        change it.
+
+        Args:
+            successes: shape (n,), 0..samples.
+            samples: shape (n,); 0 gives 0.
+        """
+        drawn = betaln(self.alpha + successes, self.beta + samples - successes) - betaln(
+            self.alpha, self.beta
+        )
+        able = np.log1p(-self.zero) + drawn
+        with np.errstate(divide="ignore"):
+            hopeless = np.where(successes == 0, np.log(self.zero), -np.inf)
+        found: FloatArray = np.logaddexp(able, hopeless)
+        return found
