@@ -23,8 +23,9 @@ from rich.table import Table
 from scipy.optimize import minimize_scalar
 from scipy.special import betaln, expit
 
-from adaqueue.adapters.text_features import TextProbe, Texts, balanced_folds
+from adaqueue.adapters.text_features import TextProbe, Texts
 from adaqueue.core.curves import curve, recorded_survival, round_robin
+from adaqueue.core.folds import balanced_folds
 from adaqueue.core.marginal import FloatArray, IntArray, from_beta, from_success
 from adaqueue.core.metrics import predictor_quality
 from adaqueue.core.posterior import beta_hazards, logistic_hazards

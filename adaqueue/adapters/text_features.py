@@ -12,21 +12,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, vstack
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.preprocessing import normalize
 
+from adaqueue.core.kernel_ridge import KernelRidge
 from adaqueue.core.marginal import FloatArray, IntArray
 
-FOLDS = 5
-RIDGES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 FEATURES = 2**18
 SIGNS = "()[]{}.,:;?!=<>+-*/^_$\\'\"%#"
 FARTHEST = 4.0
 ALIKE = 0.9
+BLOCK = 500  # prompts compared with all others at a time, for memory's sake
 WORD = r"\w+|[^\w\s]"
 
 
@@ -60,7 +59,8 @@ class Texts:
     def near_duplicates(self) -> IntArray:
         """Returns a number for each prompt, the same for prompts of nearly the same words, shape (n,)."""
         rows = normalize(self.words)
-        return np.asarray(connected_components(rows @ rows.T >= ALIKE)[1], dtype=np.int64)
+        alike = [rows[start : start + BLOCK] @ rows.T >= ALIKE for start in range(0, rows.shape[0], BLOCK)]
+        return np.asarray(connected_components(vstack(alike))[1], dtype=np.int64)
 
 
 class TextProbe:
@@ -83,55 +83,38 @@ class TextProbe:
             groups: queries of one number are held out together, shape (n,).
             seed: of the folds.
         """
-        rates = successes / samples
-        self._kernel = _Kernel(texts)
-        self._mean = float(rates.mean())
-        folds = balanced_folds(groups, rates, FOLDS, seed)
-        held_out, self._dual = _ridge(self._kernel.matrix(texts), rates - self._mean, folds)
-        self._line = _logistic_line(held_out, rates)
-        self.held_out = self._logit(held_out)
+        self._similarity = TextSimilarity(texts)
+        self._ridge = KernelRidge([self._similarity.matrix(texts)], successes, samples, groups, seed)
+        self.held_out = self._ridge.held_out
 
     def score(self, texts: Texts) -> FloatArray:
         """Returns the logit of each query's predicted success probability, shape (n,)."""
-        return self._logit(self._kernel.matrix(texts) @ self._dual)
-
-    def _logit(self, predicted: FloatArray) -> FloatArray:
-        scores: FloatArray = self._line[0] + self._line[1] * predicted
-        return scores
+        return self._ridge.score(self._similarity.matrix(texts))
 
 
-def balanced_folds(groups: IntArray, rates: FloatArray, count: int, seed: int) -> IntArray:
-    """Returns the fold of each query, groups whole, every fold with nearly the same success rates.
+class TextSimilarity:
+    """Similarity to some prompts: TF-IDF of words and of characters, and distance on the surface.
 
-    Without the balance a fold that is easier than average is predicted by a fit whose training queries are
-    harder than average: levels of different folds would be comparable only up to an error of the wrong sign.
+    Args:
+        texts: those prompts; words and signs weigh by how rare they are among them.
     """
-    _, group = np.unique(groups, return_inverse=True)
-    sizes = np.bincount(group)
-    rng = np.random.default_rng(seed)
-    order = np.lexsort((rng.random(len(sizes)), np.bincount(group, rates) / sizes))
-    fold = np.empty(len(sizes), dtype=np.int64)
-    for start in range(0, len(sizes), count):
-        block = order[start : start + count]
-        fold[block] = rng.permutation(count)[: len(block)]
-    return fold[group]
-
-
-class _Kernel:
-    """Similarity to the training prompts: TF-IDF of words and of characters, and distance on the surface."""
 
     def __init__(self, texts: Texts) -> None:
         self._words = TfidfTransformer(sublinear_tf=True).fit(texts.words)
         self._characters = TfidfTransformer(sublinear_tf=True).fit(texts.characters)
         self._used = texts.surface.std(axis=0) > 1e-6
         self._centre, self._scale = texts.surface.mean(axis=0), texts.surface.std(axis=0)
-        self._training = self._read(texts)
+        self._known = self._read(texts)
+
+    def words(self, texts: Texts) -> FloatArray:
+        """Returns the cosine of their words' TF-IDF alone, shape (len(texts), known prompts)."""
+        return np.asarray((self._words.transform(texts.words) @ self._known[0].T).toarray())
 
     def matrix(self, texts: Texts) -> FloatArray:
-        """Returns shape (len(texts), training queries)."""
+        """Returns words, characters and surface together, shape (len(texts), known prompts)."""
         given = self._read(texts)
-        words, characters = ((a @ b.T).toarray() for a, b in zip(given[:2], self._training[:2], strict=True))
-        apart = cdist(given[2], self._training[2], "sqeuclidean") / max(2 * self._used.sum(), 1)
+        words, characters = ((a @ b.T).toarray() for a, b in zip(given[:2], self._known[:2], strict=True))
+        apart = cdist(given[2], self._known[2], "sqeuclidean") / max(2 * self._used.sum(), 1)
         return np.asarray((words + characters) / 2 + np.exp(-apart))
 
     def _read(self, texts: Texts) -> tuple[Any, Any, FloatArray]:
@@ -141,42 +124,6 @@ class _Kernel:
             self._characters.transform(texts.characters),
             np.clip(surface, -FARTHEST, FARTHEST),
         )
-
-
-def _ridge(kernel: FloatArray, target: FloatArray, folds: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Returns held-out predictions and the dual coefficients, at the ridge with the least held-out error."""
-    values, vectors = np.linalg.eigh(kernel)
-    fits = [_held_out(np.maximum(values, 0.0) + ridge, vectors, target, folds) for ridge in RIDGES]
-    return min(fits, key=lambda fit: float(np.sum((fit[0] - target) ** 2)))
-
-
-def _held_out(
-    values: FloatArray, vectors: FloatArray, target: FloatArray, folds: IntArray
-) -> tuple[FloatArray, FloatArray]:
-    """Returns what fits without each fold predict for it, and the dual coefficients of the fit with all.
-
-    With G the inverse of kernel plus ridge, the residuals of a fold that was left out are `G_ff^-1 (G y)_f`.
-    """
-    dual = (vectors / values) @ (vectors.T @ target)
-    predicted = np.empty_like(target)
-    for fold in np.unique(folds):
-        own = folds == fold
-        block = (vectors[own] / values) @ vectors[own].T
-        predicted[own] = target[own] - np.linalg.solve(block, dual[own])
-    return predicted, dual
-
-
-def _logistic_line(predicted: FloatArray, rates: FloatArray) -> tuple[float, float]:
-    """Returns intercept and slope, at least 0, of the logistic regression of rates on predictions."""
-
-    def loss(line: FloatArray) -> float:
-        logit = line[0] + line[1] * predicted
-        return float(np.mean(np.logaddexp(0, logit) - rates * logit)) + 1e-4 * float(line @ line) / len(rates)
-
-    intercept, slope = minimize(
-        loss, np.array([0.0, 4.0]), method="L-BFGS-B", bounds=[(None, None), (0, None)]
-    ).x
-    return float(intercept), float(slope)
 
 
 def _hashing(**options: Any) -> HashingVectorizer:

@@ -1,11 +1,11 @@
-"""Proves that the text probe learns from words, says held-out scores that are held out, and splits fairly."""
+"""Proves that the text probe learns from words, and says held-out scores that are held out."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from adaqueue.adapters.text_features import TextProbe, Texts, balanced_folds
+from adaqueue.adapters.text_features import TextProbe, Texts
 from adaqueue.core.marginal import FloatArray, IntArray
 
 EASY = "Please add {} and {} and print their sum."
@@ -88,16 +88,3 @@ def test_prompts_of_nearly_the_same_words_are_one_group() -> None:
     groups = Texts.of([body.format(3), "How far is the moon?", body.format(44), ""]).near_duplicates()
     assert groups[0] == groups[2]
     assert len(set(groups.tolist())) == 3
-
-
-def test_folds_keep_groups_whole_and_are_equally_hard() -> None:
-    rng = np.random.default_rng(5)
-    groups = rng.integers(0, 200, 600)
-    rates = rng.beta(0.3, 0.7, 200)[groups]
-    folds = balanced_folds(groups, rates, 5, 0)
-    assert all(len(set(folds[groups == group])) == 1 for group in set(groups.tolist()))
-    assert set(folds.tolist()) == set(range(5))
-    means = [rates[folds == fold].mean() for fold in range(5)]
-    assert max(means) - min(means) < 0.08
-    assert (folds == balanced_folds(groups, rates, 5, 0)).all()
-    assert (folds != balanced_folds(groups, rates, 5, 1)).any()
