@@ -28,6 +28,7 @@ class LanguageModel(PromptEncoder):
         dtype = torch.float32 if device == "cpu" else "auto"
         model: Any = AutoModelForCausalLM.from_pretrained(source, dtype=dtype)
         self.model = model.to(device).eval()
+        self.dtype = str(model.dtype).removeprefix("torch.")
 
     def pad(self, prompts: Sequence[list[int]], side: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns ids and attention mask, both int64[n, longest], padded on `left` or `right`."""

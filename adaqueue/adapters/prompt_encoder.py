@@ -14,7 +14,7 @@ from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 from adaqueue.core.query import Message
 from adaqueue.core.records import Unit
 from adaqueue.core.specs import FeatureSpec, digest
-from adaqueue.errors import EngineError
+from adaqueue.errors import EngineError, SettingsError
 
 
 class PromptEncoder:
@@ -29,7 +29,9 @@ class PromptEncoder:
         template: digest of the chat template.
         stops: tokens that end a response.
         longest: most tokens of a prompt and its response together.
-        feature_spec: which vector the model's features are.
+        layers: how many hidden layers it has, the embeddings not counted.
+        size: length of a hidden state.
+        dtype: in which the weights are stored; a model that is loaded: in which it runs.
     """
 
     def __init__(self, source: str, name: str) -> None:
@@ -41,14 +43,37 @@ class PromptEncoder:
         self.template = digest({"template": self.tokenizer.chat_template or ""})
         self.stops = _stops(self.tokenizer.eos_token_id, _generation_ends(source, text_config))
         self.longest = int(text_config.max_position_embeddings)
-        self.feature_spec = FeatureSpec(
-            model=name,
+        self.layers = int(text_config.num_hidden_layers)
+        self.size = int(text_config.hidden_size)
+        self.dtype = "auto" if config.dtype is None else str(config.dtype).removeprefix("torch.")
+
+    def feature_spec(self, layer: int = -1, pooling: str = "last", dtype: str | None = None) -> FeatureSpec:
+        """Returns which vectors this model's features are.
+
+        Args:
+            layer: hidden layer, 0 the embeddings, or counted from the end: -1 the last.
+            pooling: `last` or `mean`, see `FeatureSpec`.
+            dtype: in which the model runs; absent: `self.dtype`.
+
+        Raises:
+            SettingsError: the model has no such layer.
+        """
+        from_end = layer if layer < 0 else layer - self.layers - 1
+        if not -self.layers - 1 <= from_end < 0:
+            raise SettingsError(
+                f"features_layer: {layer}: {self.name} has {self.layers} layers: "
+                f"give one of {-self.layers - 1} (the embeddings) to {self.layers} (the last, also -1)"
+            )
+        return FeatureSpec(
+            model=self.name,
             revision=self.revision,
-            layer=-1,
-            pooling="last",
-            final_norm=True,
+            layer=from_end,
+            pooling=pooling,
+            final_norm=from_end == -1,
             template=self.template,
-            size=int(text_config.hidden_size),
+            size=self.size,
+            dtype=dtype or self.dtype,
+            most_tokens=self.longest,
         )
 
     def encode(self, messages: Sequence[Message]) -> list[int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adaqueue.adapters.prompt_encoder import PromptEncoder
+from adaqueue.adapters.vllm_installation import is_for_cpu
 from adaqueue.adapters.vllm_link import Patience, VllmLink, never, wait_until_it_works
 from adaqueue.core.query import Message
 from adaqueue.errors import EngineError
@@ -24,10 +25,17 @@ class VllmFeatures:
         url: of the server, without `/v1`.
         prompts: of the model that it serves.
         patience: how long the server is waited for.
+        pooling: that the server was started with.
     """
 
-    def __init__(self, url: str, prompts: PromptEncoder, patience: Patience | None = None) -> None:
-        self.spec = prompts.feature_spec
+    def __init__(
+        self,
+        url: str,
+        prompts: PromptEncoder,
+        patience: Patience | None = None,
+        pooling: str = "last",
+    ) -> None:
+        self.spec = prompts.feature_spec(pooling=pooling, dtype="float32" if is_for_cpu() else None)
         self._url = url
         self._prompts = prompts
         self._patience = patience or Patience()
@@ -39,9 +47,7 @@ class VllmFeatures:
             EngineError: the server refuses or breaks on this batch.
             UnavailableError: it was away for too long; says nothing of the batch.
         """
-        encoded = [self._prompts.encode(messages) for messages in prompts]
-        for prompt in encoded:
-            self._prompts.check_length(prompt, 0)
+        encoded = [self._prompts.encode(messages)[-self.spec.most_tokens :] for messages in prompts]
         return asyncio.run(self._ask_all(encoded)) if encoded else []
 
     def wait_ready(self, patience_seconds: float, stopping: Callable[[], bool] = never) -> None:

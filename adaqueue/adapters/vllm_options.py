@@ -14,8 +14,6 @@ from transformers import AutoConfig
 from adaqueue.adapters.vllm_installation import is_for_cpu
 
 _MODULE = "vllm.entrypoints.openai.api_server"
-# the last hidden state as it is, not normalised
-_POOLER = {"task": "embed", "use_activation": False}
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class VllmOptions:
         kind: `generate` draws samples, `pooling` computes features.
         host: to listen at.
         max_model_len: most tokens of a prompt and its response; None leaves it to the model.
+        pooling: of features: `last`, the prompt's last token, or `mean`, the mean over its tokens.
         extra: further options of vLLM's own; they win over those above.
     """
 
@@ -40,6 +39,7 @@ class VllmOptions:
     kind: Literal["generate", "pooling"] = "generate"
     host: str = "127.0.0.1"
     max_model_len: int | None = None
+    pooling: Literal["last", "mean"] = "last"
     extra: tuple[str, ...] = ()
 
     @property
@@ -59,7 +59,7 @@ class VllmOptions:
             # the model's own defaults for sampling are not ours
             "generation-config": "vllm",
             **({} if self.max_model_len is None else {"max-model-len": str(self.max_model_len)}),
-            **({"runner": "pooling", "pooler-config": json.dumps(_POOLER)} if self.kind == "pooling" else {}),
+            **(self._pooler() if self.kind == "pooling" else {}),
         }
         options = [word for name, value in given.items() for word in (f"--{name}", value)]
         flags = ["--disable-uvicorn-access-log"]
@@ -67,6 +67,11 @@ class VllmOptions:
             # a prompt cut in two makes 0.32 turn its seed's generator back, which ends the engine on a CPU
             flags.append("--no-enable-chunked-prefill")
         return (sys.executable, "-m", _MODULE, *options, *flags, *self.extra)
+
+    def _pooler(self) -> dict[str, str]:
+        """The hidden state as it is, not normalised."""
+        config = {"task": "embed", "pooling_type": self.pooling.upper(), "use_activation": False}
+        return {"runner": "pooling", "pooler-config": json.dumps(config)}
 
     def environment(self) -> Mapping[str, str]:
         """Returns the server's whole environment: ours, with defaults that suit it."""

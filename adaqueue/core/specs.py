@@ -40,10 +40,13 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How an engine draws: everything that changes the distribution of a sample.
+    """How an engine draws: everything of its settings that changes the distribution of a sample.
+
+    The chat template and the revision of the weights change it too. They are not repeated here: they are part
+    of the same model's `FeatureSpec`, and a probe is refused unless both fingerprints are those of today.
 
     Attributes:
-        model: the decoder's name; its revision and template are part of `FeatureSpec`.
+        model: the decoder's name.
         temperature: of the softmax; 0 is greedy.
         max_tokens: generated tokens at most.
     """
@@ -64,11 +67,15 @@ class FeatureSpec:
     Attributes:
         model: name of the base model.
         revision: digest of its weights.
-        layer: hidden layer, -1 the last.
-        pooling: which tokens; `last` is the prompt's last token.
-        final_norm: whether the model's final norm is applied.
+        layer: hidden layer, counted from the end: -1 the last, -1 - (number of layers) the embeddings.
+        pooling: `last`, the state of the prompt's last token, or `mean`, the mean over all its tokens.
+        final_norm: whether the model's final norm is applied; it is to the last layer, and to no other.
         template: digest of the chat template.
         size: length of the vector.
+        dtype: of weights and states while the model ran; vectors are stored as float32 whatever it is.
+        most_tokens: a longer prompt is cut to so many tokens; 0: none is cut.
+        cut: which end of a prompt is cut off; `left`, as its end is what the model answers to.
+        adapter: digest of the LoRA adapter that the model ran with; empty: none.
     """
 
     model: str
@@ -78,10 +85,29 @@ class FeatureSpec:
     final_norm: bool
     template: str
     size: int
+    dtype: str = "float32"
+    most_tokens: int = 0
+    cut: str = "left"
+    adapter: str = ""
 
     def fingerprint(self) -> str:
         """Returns a digest that two specifications share only if their vectors may be mixed."""
         return digest(asdict(self))
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """Returns in which fields two specifications differ, with both values; empty where in none.
+
+    Args:
+        ours: a `FeatureSpec` or a `Sampling` as plain data (`dataclasses.asdict`, or as the ledger keeps it).
+        theirs: another of the same kind; a field that one of them lacks, written by another version, differs.
+
+    Returns:
+        As in "temperature: 0.7 against 1.0; max_tokens: 8 against 32".
+    """
+    fields = dict.fromkeys([*ours, *theirs])
+    values = {field: (ours.get(field, "unknown"), theirs.get(field, "unknown")) for field in fields}
+    return "; ".join(f"{field}: {a} against {b}" for field, (a, b) in values.items() if a != b)
 
 
 def digest(data: Mapping[str, Any]) -> str:

@@ -52,16 +52,37 @@ def sample_engines(settings: Settings, stopping: Callable[[], bool]) -> dict[str
 
 
 def feature_provider(settings: Settings, stopping: Callable[[], bool]) -> FeatureProvider:
-    """Returns who computes hidden states."""
+    """Returns who computes hidden states.
+
+    Raises:
+        SettingsError: the model has no such layer, or vLLM cannot give it.
+    """
+    check_layer(settings)
+    layer, pooling = settings.features_layer, settings.features_pooling
     if settings.features != "vllm":
         from adaqueue.adapters.transformers_features import TransformersFeatures
 
-        return TransformersFeatures(language_model(settings))
+        model = language_model(settings)
+        return TransformersFeatures(model, model.feature_spec(layer, pooling))
     from adaqueue.adapters.vllm_features import VllmFeatures
 
-    provider = VllmFeatures(_required(settings, "features_url"), prompt_encoder(settings))
+    url = _required(settings, "features_url")
+    provider = VllmFeatures(url, prompt_encoder(settings), pooling=pooling)
     provider.wait_ready(READY_SECONDS, stopping)
     return provider
+
+
+def check_layer(settings: Settings) -> None:
+    """Refuses a layer that who computes features cannot give.
+
+    Raises:
+        SettingsError: names layer and remedy.
+    """
+    if settings.features == "vllm" and settings.features_layer != -1:
+        raise SettingsError(
+            f"features_layer: {settings.features_layer}: vLLM gives the last layer alone: "
+            "leave it at -1, or set features to transformers"
+        )
 
 
 def engine_server(settings: Settings, kind: Kind) -> VllmServer:
@@ -78,6 +99,7 @@ def engine_server(settings: Settings, kind: Kind) -> VllmServer:
         port=address.port or 80,
         max_num_seqs=settings.engine_slots,
         kind=kind,
+        pooling=settings.features_pooling,
         extra=tuple(shlex.split(settings.engine_options)),
     )
     return VllmServer(options, stall_seconds=settings.engine_stall_seconds)

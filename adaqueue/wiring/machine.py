@@ -13,6 +13,7 @@ from adaqueue.adapters.processes import ProcessSpec
 from adaqueue.adapters.vllm_installation import is_for_cpu
 from adaqueue.settings import PREFIX, SECRETS, Settings
 from adaqueue.wiring.addresses import Addresses
+from adaqueue.wiring.engines import check_layer
 
 WORKER_GRACE_SECONDS = 30.0
 ENGINE_MEMORY_SHARE = 0.6
@@ -22,6 +23,7 @@ FEATURES_MEMORY_SHARE = 0.3
 def processes(settings: Settings, folder: Path, where: Addresses) -> list[ProcessSpec]:
     """Returns what to run, in the order of starting; each gets no more secrets than it needs."""
     settings = _with_features(settings)
+    check_layer(settings)
     ledger = where.environment()
     found = [_process("scheduler", "scheduler", settings, folder, ledger)]
     found += [

@@ -15,7 +15,7 @@ from adaqueue.adapters import transformers_features
 from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.adapters.transformers_features import TransformersFeatures
 from adaqueue.demo.tokenizer import CHAT_TEMPLATE
-from adaqueue.errors import EngineError
+from adaqueue.errors import EngineError, SettingsError
 from tests.models import LONGEST, ask, one_thread, tiny_model  # noqa: F401 - one_thread: used by every test here
 
 PROMPTS = [ask(prompt) for prompt in ("What is 1 + 1?", "2", "What is 12345 * 678?", "9 - 8 - 7", "2")]
@@ -72,9 +72,49 @@ def test_a_vector_is_as_long_as_the_spec_says_and_no_prompts_give_none(model: La
     assert provider.vectors([]) == []
 
 
-def test_a_prompt_that_is_too_long_is_refused_with_both_lengths(model: LanguageModel) -> None:
-    with pytest.raises(EngineError, match=f"a prompt of 62 tokens .* exceeds the {LONGEST} tokens of tiny"):
-        TransformersFeatures(model).vectors([*PROMPTS, ask("1" * 60)])
+def test_of_a_prompt_that_is_too_long_the_end_is_read(model: LanguageModel) -> None:
+    provider = TransformersFeatures(model)
+    (found,) = read(provider.vectors([ask("1" * 60)]))
+    with torch.inference_mode():
+        ids = torch.tensor([model.encode(ask("1" * 60))[-LONGEST:]])
+        said = model.model(ids, output_hidden_states=True)
+    assert np.allclose(found, said.hidden_states[-1][0, -1].numpy(), atol=1e-5)
+    assert (provider.spec.most_tokens, provider.spec.cut) == (LONGEST, "left")
+
+
+@pytest.mark.parametrize("layer", [-1, -2, -3, 0, 1, 2])
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_any_layer_and_pooling_are_what_the_model_says_of_each_prompt_alone(
+    model: LanguageModel, layer: int, pooling: str
+) -> None:
+    provider = TransformersFeatures(model, model.feature_spec(layer, pooling))
+    with torch.inference_mode():
+        layers = [
+            model.model(torch.tensor([model.encode(prompt)]), output_hidden_states=True).hidden_states[layer]
+            for prompt in PROMPTS
+        ]
+    expected = [states[0, -1] if pooling == "last" else states[0].mean(dim=0) for states in layers]
+    assert np.allclose(read(provider.vectors(PROMPTS)), np.stack(expected), atol=1e-5)
+    assert provider.spec.final_norm == (layer in (-1, 2))
+
+
+def test_a_layer_has_one_fingerprint_however_it_is_counted(model: LanguageModel) -> None:
+    assert [model.feature_spec(layer).layer for layer in (0, 1, 2)] == [-3, -2, -1]
+    assert model.feature_spec(2) == model.feature_spec(-1) == TransformersFeatures(model).spec
+
+
+@pytest.mark.parametrize("layer", [-4, 3])
+def test_a_layer_that_the_model_has_not_is_refused(model: LanguageModel, layer: int) -> None:
+    with pytest.raises(SettingsError, match=rf"features_layer: {layer}: tiny has 2 layers: give one of -3 "):
+        model.feature_spec(layer)
+
+
+def test_a_batch_has_no_more_prompts_and_tokens_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transformers_features, "BATCH", 3)
+    monkeypatch.setattr(transformers_features, "BATCH_TOKENS", 100)
+    found = list(transformers_features.batches([50, 10, 300, 20, 10, 10, 40, 50]))
+    assert found == [[1, 4, 5], [3, 6], [0, 7], [2]]
+    assert list(transformers_features.batches([])) == []
 
 
 def test_a_model_that_breaks_is_an_engine_error(

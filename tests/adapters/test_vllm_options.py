@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -54,11 +55,13 @@ def test_a_server_gets_what_it_serves_and_never_runs_a_models_code() -> None:
     assert options.url == "http://127.0.0.1:8123"
 
 
-def test_a_pooling_server_gives_states_as_they_are() -> None:
-    options = VllmOptions("folder", "m", 1, 32, "pooling")
+@pytest.mark.parametrize("pooling", ["last", "mean"])
+def test_a_pooling_server_gives_states_as_they_are(pooling: Literal["last", "mean"]) -> None:
+    options = VllmOptions("folder", "m", 1, 32, "pooling", pooling=pooling)
     assert "--no-enable-chunked-prefill" not in options.argv()
     assert option(options, "runner") == "pooling"
-    assert json.loads(option(options, "pooler-config")) == {"task": "embed", "use_activation": False}
+    pooler = {"task": "embed", "pooling_type": pooling.upper(), "use_activation": False}
+    assert json.loads(option(options, "pooler-config")) == pooler
     assert options.probe()[0] == "/v1/embeddings"
 
 

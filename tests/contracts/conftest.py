@@ -22,16 +22,16 @@ def drawing_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]
 
 @pytest.fixture(scope="session")
 def tiny_features_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Computes features with the tiny model."""
+    """Computes features with the tiny model, the mean over a prompt's tokens."""
     folder = tmp_path_factory.mktemp("features")
     tiny_model(folder / "model")
-    with served(folder / "model", folder / "log", "pooling") as server:
+    with served(folder / "model", folder / "log", "pooling", pooling="mean") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def shipped_features_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """Computes features with the shipped model."""
+    """Computes features with the shipped model, of a prompt's last token."""
     folder = tmp_path_factory.mktemp("features")
     with served(model_path(), folder / "log", "pooling", "shipped") as server:
         yield server

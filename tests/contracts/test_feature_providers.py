@@ -11,7 +11,6 @@ from adaqueue.adapters.transformers_features import TransformersFeatures
 from adaqueue.adapters.vllm_features import VllmFeatures
 from adaqueue.core.query import Message
 from adaqueue.demo.queries import demo_queries, model_path
-from adaqueue.errors import EngineError
 from adaqueue.ports import FeatureProvider
 from tests.contracts.vllm import with_starts
 from tests.models import LONGEST, ask, one_thread, tiny_model  # noqa: F401 - one_thread: used by every test here
@@ -28,8 +27,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
 @pytest.fixture(params=["transformers", "vllm"])
 def provider(request: pytest.FixtureRequest, tiny: LanguageModel) -> FeatureProvider:
     if request.param == "transformers":
-        return TransformersFeatures(tiny)
-    return VllmFeatures(request.getfixturevalue("tiny_features_server").url, tiny)
+        return TransformersFeatures(tiny, tiny.feature_spec(pooling="mean"))
+    return VllmFeatures(request.getfixturevalue("tiny_features_server").url, tiny, pooling="mean")
 
 
 def read(vectors: list[bytes]) -> NDArray[np.float32]:
@@ -56,27 +55,30 @@ def test_more_prompts_than_one_batch_keep_their_order(provider: FeatureProvider)
     )
 
 
-def test_a_prompt_may_fill_the_model_and_a_longer_one_is_refused(
+def test_a_prompt_may_fill_the_model_and_of_a_longer_one_the_end_is_read(
     provider: FeatureProvider, tiny: LanguageModel
 ) -> None:
     room = LONGEST - len(tiny.encode(ask("")))
-    assert len(provider.vectors([ask("1" * (room - 1))])) == 1
-    with pytest.raises(
-        EngineError, match=f"a prompt of {LONGEST + 1} tokens .* exceeds the {LONGEST} tokens"
-    ):
-        provider.vectors([*PROMPTS, ask("1" * (room + 1))])
+    prompts = [ask(start + "1" * (room - 1)) for start in ("2", "222", "3")]
+    assert [len(tiny.encode(prompt)) for prompt in prompts] == [LONGEST, LONGEST + 2, LONGEST]
+    full, cut, other = read(provider.vectors([*prompts, *PROMPTS]))[:3]
+    ours = TransformersFeatures(tiny, tiny.feature_spec(pooling="mean"))
+    assert np.allclose([full, cut, other], read(ours.vectors(prompts)), atol=1e-4)
+    assert np.abs(full - cut).max() > 1e-3
+    assert provider.spec.most_tokens == LONGEST
 
 
-@pytest.mark.parametrize("size", ["tiny", "shipped"])
+@pytest.mark.parametrize(("size", "pooling"), [("tiny", "mean"), ("shipped", "last")])
 def test_both_providers_give_the_same_vectors_under_the_same_fingerprint(
-    size: str, request: pytest.FixtureRequest, tiny: LanguageModel
+    size: str, pooling: str, request: pytest.FixtureRequest, tiny: LanguageModel
 ) -> None:
     model, prompts = tiny, PROMPTS
     if size == "shipped":
         model = LanguageModel(str(model_path()), "shipped")
         prompts = [ask(query["prompt"]) for query in demo_queries(100)]
-    ours = TransformersFeatures(model)
-    theirs = VllmFeatures(request.getfixturevalue(f"{size}_features_server").url, model)
+        prompts.append(ask("1 + " * model.longest + "2"))
+    ours = TransformersFeatures(model, model.feature_spec(pooling=pooling))
+    theirs = VllmFeatures(request.getfixturevalue(f"{size}_features_server").url, model, pooling=pooling)
     assert theirs.spec.fingerprint() == ours.spec.fingerprint()
     assert difference(ours, theirs, prompts) < 1e-4
 

@@ -62,10 +62,15 @@ def free_port() -> int:
 
 @contextmanager
 def served(
-    source: Path, log: Path, kind: str = "generate", name: str = "tiny", stall_seconds: float = 30.0
+    source: Path,
+    log: Path,
+    kind: str = "generate",
+    name: str = "tiny",
+    stall_seconds: float = 30.0,
+    pooling: str = "last",
 ) -> Iterator[Served]:
     """Yields a server that works."""
-    with launched(source, log, kind, name, stall_seconds) as server:
+    with launched(source, log, kind, name, stall_seconds, pooling) as server:
         server.wait()
         yield server
     assert server.launcher.returncode == 0
@@ -73,7 +78,12 @@ def served(
 
 @contextmanager
 def launched(
-    source: Path, log: Path, kind: str = "generate", name: str = "tiny", stall_seconds: float = 30.0
+    source: Path,
+    log: Path,
+    kind: str = "generate",
+    name: str = "tiny",
+    stall_seconds: float = 30.0,
+    pooling: str = "last",
 ) -> Iterator[Served]:
     """Yields a server that is being started; says why where vLLM cannot run."""
     if (missing := remedy()) is not None:
@@ -84,6 +94,7 @@ def launched(
         "port": free_port(),
         "max_num_seqs": 64,
         "kind": kind,
+        "pooling": pooling,
         "extra": ["--enforce-eager"],
     }
     argument = json.dumps({"options": options, "stall_seconds": stall_seconds, "parent": os.getpid()})

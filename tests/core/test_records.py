@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from adaqueue.core.decisions import Prediction
 from adaqueue.core.query import Query
 from adaqueue.core.recording import RecordedSample, Recording
 from adaqueue.core.records import Answer, Claim, Sample, sample_seed
-from adaqueue.core.specs import FeatureSpec, Sampling, digest
+from adaqueue.core.specs import FeatureSpec, Sampling, differences, digest
 from adaqueue.errors import BadQueryError
 
 MODEST = settings(max_examples=60, deadline=None)
@@ -89,6 +89,10 @@ def test_a_unit_carries_prompt_and_recording() -> None:
         {"final_norm": False},
         {"template": "other"},
         {"size": 193},
+        {"dtype": "bfloat16"},
+        {"most_tokens": 4_096},
+        {"cut": "right"},
+        {"adapter": "other"},
     ],
 )
 def test_every_part_of_a_feature_changes_its_fingerprint(change: dict[str, Any]) -> None:
@@ -100,6 +104,19 @@ def test_every_part_of_a_sampling_changes_its_fingerprint(change: dict[str, Any]
     sampling = Sampling("m", 0.7, 8)
     assert replace(sampling, **change).fingerprint() != sampling.fingerprint()
     assert replace(sampling).fingerprint() == sampling.fingerprint()
+
+
+def test_what_differs_is_told_by_field_with_both_values() -> None:
+    ours, theirs = asdict(Sampling("m", 0.7, 8)), asdict(Sampling("m", 1.0, 32))
+    assert differences(ours, theirs) == "temperature: 0.7 against 1.0; max_tokens: 8 against 32"
+    assert differences(asdict(SPEC), asdict(replace(SPEC, pooling="mean"))) == "pooling: last against mean"
+    assert differences(asdict(SPEC), json.loads(json.dumps(asdict(SPEC)))) == ""
+
+
+def test_a_field_that_another_version_does_not_know_differs() -> None:
+    old = {name: value for name, value in asdict(SPEC).items() if name != "dtype"}
+    assert differences(asdict(SPEC), old) == "dtype: float32 against unknown"
+    assert differences(old, asdict(SPEC)) == "dtype: unknown against float32"
 
 
 def test_a_digest_is_16_digits_whatever_the_order_of_keys() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adaqueue.adapters.processes import ProcessSpec
+from adaqueue.errors import SettingsError
 from adaqueue.wiring import load_settings, machine
 from adaqueue.wiring.addresses import Addresses
 
@@ -78,3 +79,12 @@ def test_the_key_of_the_judge_reaches_verifiers_alone(tmp_path: Path) -> None:
     )
     knowing = {name for name, spec in found.items() if "secret of the judge" in str(spec.env)}
     assert knowing == {"verifier-1", "verifier-2"}
+
+
+def test_a_layer_that_vllm_cannot_give_is_refused_before_anything_is_started(
+    tmp_path: Path, on_cpu: bool
+) -> None:
+    for_features = {"features": "vllm"} if on_cpu else {"engine": "vllm"}
+    with pytest.raises(SettingsError, match="features_layer: -2: vLLM gives the last layer alone: leave it"):
+        specs(tmp_path, features_layer=-2, **for_features)
+    assert variable(specs(tmp_path, features_layer=-2)["features"], "FEATURES_LAYER") == "-2"

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.sql import features, queries
+from adaqueue.adapters.sql import feature_specs, features, queries
 from adaqueue.core.query import Message
+from adaqueue.core.specs import FeatureSpec
 
 
 class PostgresFeatureLedger:
@@ -19,6 +20,11 @@ class PostgresFeatureLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def register(self, spec: FeatureSpec) -> None:
+        """Commits what a fingerprint stands for, so that others can tell what differs; idempotent."""
+        with self._database.begin() as conn:
+            feature_specs.store(conn, spec)
 
     def begin(self, ids: Sequence[UUID]) -> dict[UUID, tuple[Message, ...]]:
         """Counts an attempt, see `FeatureLedger`."""

@@ -31,3 +31,14 @@ def latest(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     )
     rows: list[Row[Any]] = list(conn.execute(statement))
     return {row.query_id: row for row in rows}
+
+
+def of_queries(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, bytes]]:
+    """Returns each query's vectors by fingerprint; a query that has none is left out."""
+    statement = select(FeaturesRow.query_id, FeaturesRow.fingerprint, FeaturesRow.vector).where(
+        among(FeaturesRow.query_id, ids)
+    )
+    found: dict[UUID, dict[str, bytes]] = {}
+    for row in conn.execute(statement):
+        found.setdefault(row.query_id, {})[row.fingerprint] = row.vector
+    return found
