@@ -153,6 +153,12 @@ class QueryRow(Base):
             postgresql_where=text("state = 'open'"),
         ),
         Index(
+            "ix_queries_closed",
+            "domain",
+            "closed_at",
+            postgresql_where=text("state = 'closed'"),
+        ),
+        Index(
             "ix_queries_deadline",
             "deadline_at",
             postgresql_where=text("deadline_at IS NOT NULL AND state <> 'closed'"),

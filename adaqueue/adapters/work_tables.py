@@ -28,6 +28,7 @@ class PredictionRow(Base):
 
     curve_a, curve_b, curve_c: of its hazards, see `core.posterior`; null: those of Beta(alpha, beta), but
     for a share `zero` that never succeeds. tokens: expected of a sample; null where the probe does not say.
+    window_id: in which it came in; null in rows older than the column.
     """
 
     __tablename__ = "predictions"
@@ -41,6 +42,7 @@ class PredictionRow(Base):
     curve_c: Mapped[float | None]
     probe: Mapped[str]
     reason: Mapped[str]
+    window_id: Mapped[uuid.UUID | None]
     created_at: Mapped[datetime.datetime] = now()
 
 

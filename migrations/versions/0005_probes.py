@@ -60,10 +60,19 @@ def upgrade() -> None:
     )
     op.add_column("predictions", sa.Column("zero", sa.Double(), server_default=sa.text("0"), nullable=False))
     op.add_column("predictions", sa.Column("tokens", sa.Double()))
+    op.add_column("predictions", sa.Column("window_id", sa.UUID()))
+    op.create_index(
+        "ix_queries_closed",
+        "queries",
+        ["domain", "closed_at"],
+        postgresql_where=sa.text("state = 'closed'"),
+    )
 
 
 def downgrade() -> None:
     """Probes whose weights lie elsewhere are forgotten; the population's prior then takes their place."""
+    op.drop_index("ix_queries_closed", table_name="queries")
+    op.drop_column("predictions", "window_id")
     op.drop_column("predictions", "tokens")
     op.drop_column("predictions", "zero")
     op.drop_table("feature_specs")
