@@ -15,6 +15,7 @@ AdaQueueError
 ├── VerifierError             the verifier broke; never a wrong answer
 │   └── VerifierAwayError     nobody can verify now: it is tried again until somebody can
 ├── FingerprintError          a probe does not belong to these features or sampling settings
+├── BadOutcomesError          recorded outcomes cannot train a probe of this kind
 ├── AlreadyUpError            another process holds the data folder
 ├── LeaseLostError            another scheduler took over; this one's window was not written
 └── LedgerRefusedError        Postgres refuses the data itself; trying again does not help
@@ -111,6 +112,10 @@ class VerifierAwayError(VerifierError):
 
 class FingerprintError(AdaQueueError):
     """A probe does not belong to these features or sampling settings."""
+
+
+class BadOutcomesError(AdaQueueError):
+    """Recorded outcomes cannot train a probe of this kind; says which, how many, and the remedy."""
 
 
 class AlreadyUpError(AdaQueueError):

@@ -38,6 +38,7 @@ def test_every_error_that_a_user_may_meet_is_public() -> None:
         "VerifierError",
         "VerifierAwayError",
         "FingerprintError",
+        "BadOutcomesError",
         "AlreadyUpError",
         "LeaseLostError",
         "LedgerRefusedError",

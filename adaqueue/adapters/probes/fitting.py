@@ -1,0 +1,131 @@
+"""Fits a probe of any head on recorded outcomes, and reads one back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from adaqueue.adapters.probes.artefacts import require_shapes, unpack
+from adaqueue.adapters.probes.ensemble import Ensemble, fit_ensemble
+from adaqueue.adapters.probes.fitted import FittedProbe, Model, split_calibration
+from adaqueue.adapters.probes.heads import head_named, require_full_counts
+from adaqueue.adapters.probes.objectives import OBJECTIVES, targets
+from adaqueue.adapters.probes.readers import lengths
+from adaqueue.adapters.probes.tfidf import TfidfModel, fit_tfidf
+from adaqueue.core.beliefs import Beliefs
+from adaqueue.core.calibration import choose
+from adaqueue.core.folds import balanced_folds
+from adaqueue.core.marginal import IntArray
+from adaqueue.core.outcomes import Outcomes, States
+from adaqueue.errors import BadOutcomesError, SettingsError
+
+FOLDS = 5
+FEWEST_QUERIES = 10
+ELSEWHERE = {"lora": "lora.fit_lora", "preference": "preference.fit_preference"}
+
+
+def fit_probe(head: str, data: Outcomes, seed: int) -> FittedProbe:
+    """Returns the probe that explains held-out counts best; queries without samples are left out.
+
+    Groups of near duplicates are dealt into folds. A network is trained without each fold and stops by it;
+    the probe averages them, and is calibrated on what each says of the fold that it was not trained on.
+
+    Args:
+        head: one of `HEADS`, but for `lora` and `preference`, which learn from more than outcomes.
+        data: of one decoder, domain and sampling; samples may differ in number from query to query.
+        seed: of folds, first weights and batches; the same seed gives the same probe.
+
+    Raises:
+        SettingsError: there is no such head, or it is fitted elsewhere; names the others.
+        BadOutcomesError: too few queries or groups have samples, they lack what the head reads, or the head
+            needs success rates and queries stopped at a success.
+    """
+    kind = head_named(head)
+    if head in ELSEWHERE:
+        raise SettingsError(f"the head {head!r} learns from more than outcomes: see `{ELSEWHERE[head]}`")
+    data = data.take(np.flatnonzero(data.samples > 0))
+    require_full_counts(head, int(data.stopped.sum()))
+    if kind.reads == "states" and data.states is None:
+        raise BadOutcomesError(f"the head {head!r} reads hidden states, and the outcomes have none")
+    folds = folds_of(data, seed)
+    model, held_out = _fit(head, data, folds, seed)
+    calibration = choose(held_out, data.successes, data.samples, data.stopped, folds)
+    return FittedProbe(head, model, calibration, calibration.apply(held_out))
+
+
+def load_probe(data: bytes, sha256: str) -> FittedProbe:
+    """Returns the probe with these weights, as `to_bytes` gave them.
+
+    Raises:
+        FingerprintError: the data is not what was registered, or holds something else; names what.
+    """
+    metadata, tensors = unpack(data, sha256)
+    calibration, rest = split_calibration(tensors)
+    return FittedProbe(metadata["head"], _load(metadata["head"], rest), calibration)
+
+
+def folds_of(data: Outcomes, seed: int) -> IntArray:
+    """Returns a fold for each query, near duplicates in one, shape (n,).
+
+    Raises:
+        BadOutcomesError: too few queries, or all of them near duplicates.
+    """
+    groups = len(np.unique(data.groups))
+    if len(data) < FEWEST_QUERIES or groups < 2:
+        raise BadOutcomesError(
+            f"a probe needs at least {FEWEST_QUERIES} queries with verified samples, in two or more groups "
+            f"of near duplicates, not {len(data)} in {groups}: record more outcomes"
+        )
+    return balanced_folds(data.groups, data.successes / data.samples, min(FOLDS, groups), seed)
+
+
+@dataclass(frozen=True, eq=False)
+class _NetworkModel:
+    head: str
+    ensemble: Ensemble
+
+    def beliefs(self, states: States | None, prompts: Sequence[str]) -> Beliefs:
+        numbers, tokens = self.ensemble.outputs(_vectors(self.head, states, prompts))
+        found = OBJECTIVES[self.head].beliefs(numbers)
+        return Beliefs(found.alpha, found.beta, found.zero, tokens)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.ensemble.tensors()
+
+
+class _ConstantModel:
+    """Knows nothing: the calibration says it all."""
+
+    def beliefs(self, states: States | None, prompts: Sequence[str]) -> Beliefs:
+        return Beliefs.of(np.full(len(prompts), 0.5), np.full(len(prompts), 0.5))
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
+
+
+def _vectors(head: str, states: States | None, prompts: Sequence[str]) -> States:
+    return lengths(prompts) if head == "length" or states is None else states
+
+
+def _fit(head: str, data: Outcomes, folds: IntArray, seed: int) -> tuple[Model, Beliefs]:
+    if head == "constant":
+        return _ConstantModel(), _ConstantModel().beliefs(None, data.prompts)
+    if head in ("tfidf", "tfidf_logistic"):
+        return fit_tfidf(data, folds, head == "tfidf_logistic")
+    vectors = _vectors(head, data.states, data.prompts)
+    ensemble, held_out = fit_ensemble(OBJECTIVES[head], vectors, targets(head, data), folds, seed)
+    return _NetworkModel(head, ensemble), OBJECTIVES[head].beliefs(held_out)
+
+
+def _load(head: str, tensors: dict[str, Tensor]) -> Model:
+    if head == "constant":
+        require_shapes(tensors, {})
+        return _ConstantModel()
+    if head in ("tfidf", "tfidf_logistic"):
+        return TfidfModel.of(tensors, head == "tfidf_logistic")
+    return _NetworkModel(
+        head, Ensemble.of(tensors, None if head == "marginal" else OBJECTIVES[head].outputs(0))
+    )
