@@ -130,9 +130,16 @@ class WindowLedger(Protocol):
         ...
 
     def enter(
-        self, epoch: int, window: Window, queries: Sequence[Entering], prices: tuple[float, float] | None
+        self,
+        epoch: int,
+        window: Window,
+        queries: Sequence[Entering],
+        prices: tuple[float, float] | None,
+        explored: Sequence[Allocation] = (),
     ) -> None:
-        """Opens queries for sequential buying; commits predictions, the account, and its (base, price).
+        """Opens queries for sequential buying, but for those explored, which draw their random budgets.
+
+        Commits predictions, the account, and its (base, price), together.
 
         Raises:
             LeaseLostError: as `commit`.
@@ -159,15 +166,17 @@ class RoundLedger(Protocol):
 
 
 class Probe(Protocol):
-    """Turns what is known of prompts into beliefs of their queries.
+    """Turns what is known of prompts into beliefs of their queries."""
 
-    Attributes:
-        head: what was trained, one of the names of `adapters.probes`.
-        reads: `states` (hidden states) or `prompts` (their text alone).
-    """
+    @property
+    def head(self) -> str:
+        """What was trained, one of the names of `adapters.probes`."""
+        ...
 
-    head: str
-    reads: str
+    @property
+    def reads(self) -> str:
+        """`states` (hidden states) or `prompts` (their text alone)."""
+        ...
 
     def predict(self, states: States | None, prompts: Sequence[str]) -> Beliefs:
         """Returns the beliefs of n queries.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adaqueue.adapters.probe_registry import ProbeRegistry, RegisteredProbe
+from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.decisions import Prediction, Waiting
 from adaqueue.core.specs import Run, Sampling
 from adaqueue.errors import FingerprintError
@@ -23,13 +23,21 @@ class ProbePredictor:
     Args:
         registry: where probes are.
         sampling: how the engine draws now.
-        prior: alpha and beta of the population, for queries without a probe.
+        prior: alpha and beta of a domain's population, for queries without a probe.
+        described: what a fingerprint of features stands for, as plain data; None if nobody knows.
     """
 
-    def __init__(self, registry: ProbeRegistry, sampling: Sampling, prior: tuple[float, float]) -> None:
+    def __init__(
+        self,
+        registry: ProbeRegistry,
+        sampling: Sampling,
+        prior: Callable[[str], tuple[float, float]],
+        described: Callable[[str], dict[str, object] | None],
+    ) -> None:
         self._registry = registry
-        self._sampling = sampling.fingerprint()
-        self._prior = Prediction(prior[0], prior[1], "prior", "")
+        self._sampling = asdict(sampling)
+        self._prior = prior
+        self._described = described
 
     def predict(self, run: Run, queries: Sequence[Waiting]) -> list[Prediction]:
         """Returns one prediction for each query, see `Predictor`."""
@@ -42,47 +50,67 @@ class ProbePredictor:
         return [found[place] for place in range(len(queries))]
 
     def _predict_domain(self, run: Run, domain: str, queries: Sequence[Waiting]) -> list[Prediction]:
+        prior = Prediction(*self._prior(domain), "prior", "")
         try:
             probe = self._registry.champion(run.decoder, domain)
             if probe is None:
-                return [replace(self._prior, reason=f"no probe for {run.decoder} on {domain}")] * len(queries)
-            if probe.sampling_fingerprint != self._sampling:
-                raise FingerprintError(
-                    f"probe {probe.name} was trained for sampling {probe.sampling_fingerprint}, "
-                    f"the engine draws with {self._sampling}"
-                )
-            return self._apply(probe, queries, run.average_budget)
+                return [replace(prior, reason=f"no probe for {run.decoder} on {domain}")] * len(queries)
+            return self._apply(probe, queries, run.average_budget, prior)
         except FingerprintError as error:
             log.error("%s", error)
-            return [replace(self._prior, reason=f"probe refused: {error}")] * len(queries)
+            return [replace(prior, reason=f"probe refused: {error}")] * len(queries)
 
     def _apply(
-        self, probe: RegisteredProbe, queries: Sequence[Waiting], average_budget: float
+        self, probe: RegisteredProbe, queries: Sequence[Waiting], average_budget: float, prior: Prediction
     ) -> list[Prediction]:
-        fits = [query.fingerprint == probe.features_fingerprint for query in queries]
-        vectors = [np.frombuffer(query.features or b"", dtype=np.float32) for query in queries]
-        states = [vector for vector, fit in zip(vectors, fits, strict=True) if fit]
-        said = iter(self._said(probe, np.stack(states), average_budget) if states else ())
+        refusals = [self._refusal(probe, query) for query in queries]
+        read = [query for query, refusal in zip(queries, refusals, strict=True) if not refusal]
+        said = iter(self._said(probe, read, average_budget, prior) if read else ())
         return [
-            next(said) if fit else self._unread(probe, query)
-            for query, fit in zip(queries, fits, strict=True)
+            replace(prior, reason=f"probe {probe.name} refused: {refusal}") if refusal else next(said)
+            for refusal in refusals
         ]
 
-    def _said(
-        self, probe: RegisteredProbe, states: NDArray[np.float32], average_budget: float
-    ) -> list[Prediction]:
-        beta = probe.model.predict(states)
-        sound = np.all(np.isfinite(beta) & (beta > 0), axis=1)
-        beta = np.where(sound[:, None], beta, 1.0)
-        found = [Prediction(alpha, rest, probe.name, "probe") for alpha, rest in beta.tolist()]
-        if probe.rule is not None and average_budget > 0:
-            curves = probe.rule.curves(np.log(beta[:, 0] / beta[:, 1]), average_budget)
-            found = [
-                replace(said, curve=(a, b, c)) for said, (a, b, c) in zip(found, curves.tolist(), strict=True)
-            ]
-        unsound = replace(self._prior, reason=f"probe {probe.name} said what is no Beta distribution")
-        return [said if good else unsound for said, good in zip(found, sound.tolist(), strict=True)]
+    def _refusal(self, probe: RegisteredProbe, query: Waiting) -> str:
+        """Why the probe has no word on a query; empty if it has."""
+        papers = probe.papers
+        if papers.features_fingerprint in query.features:
+            return papers.refusal(papers.features, self._sampling)
+        fingerprint = next(iter(query.features), None)
+        return papers.refusal(None if fingerprint is None else self._described(fingerprint), self._sampling)
 
-    def _unread(self, probe: RegisteredProbe, query: Waiting) -> Prediction:
-        reads = f"probe {probe.name} reads {probe.features_fingerprint}"
-        return replace(self._prior, reason=f"features are {query.fingerprint}, {reads}")
+    def _said(
+        self, probe: RegisteredProbe, queries: Sequence[Waiting], average_budget: float, prior: Prediction
+    ) -> list[Prediction]:
+        beliefs = _believed(probe, queries)
+        sound = (
+            np.isfinite(beliefs.alpha) & np.isfinite(beliefs.beta) & (beliefs.alpha > 0) & (beliefs.beta > 0)
+        )
+        beliefs = _where(sound, beliefs)
+        columns = (beliefs.alpha, beliefs.beta, beliefs.zero, beliefs.tokens)
+        found = [
+            Prediction(alpha, beta, probe.name, "probe", None, zero, None if np.isnan(tokens) else tokens)
+            for alpha, beta, zero, tokens in np.stack(columns, axis=1).tolist()
+        ]
+        if probe.rule is not None and average_budget > 0:
+            curves = probe.rule.curves(beliefs.score, average_budget).tolist()
+            found = [replace(one, curve=(a, b, c)) for one, (a, b, c) in zip(found, curves, strict=True)]
+        unsound = replace(prior, reason=f"probe {probe.name} said what is no Beta distribution")
+        return [one if good else unsound for one, good in zip(found, sound.tolist(), strict=True)]
+
+
+def _believed(probe: RegisteredProbe, queries: Sequence[Waiting]) -> Beliefs:
+    if probe.model.reads == "prompts":
+        return probe.model.predict(None, [query.prompt for query in queries])
+    fingerprint = probe.papers.features_fingerprint
+    vectors = [np.frombuffer(query.features[fingerprint], dtype=np.float32) for query in queries]
+    return probe.model.predict(np.stack(vectors), [])
+
+
+def _where(sound: np.ndarray[tuple[int], np.dtype[np.bool_]], beliefs: Beliefs) -> Beliefs:
+    return Beliefs(
+        np.where(sound, beliefs.alpha, 1.0),
+        np.where(sound, beliefs.beta, 1.0),
+        np.where(sound, beliefs.zero, 0.0),
+        np.where(sound, beliefs.tokens, np.nan),
+    )

@@ -1,30 +1,23 @@
-"""Which probe is in use: rows in the ledger, weights included, so that machines share nothing else."""
+"""Which probes there are, and which is in use: rows in the ledger, weights there or at a URL."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
+from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.sql import probes
+from adaqueue.adapters.sql import probes, promotions
+from adaqueue.adapters.weights import WeightStore
+from adaqueue.core.papers import Papers, ProbeRecord
 from adaqueue.core.rule import Rule
-from adaqueue.core.specs import FeatureSpec, Sampling
-from adaqueue.errors import FingerprintError
-
-
-class ProbeModel(Protocol):
-    """A probe without its papers."""
-
-    def predict(self, states: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Returns (alpha, beta), float64[n, 2], of hidden states float32[n, size]."""
-        ...
+from adaqueue.errors import FingerprintError, SettingsError
+from adaqueue.ports import Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +27,16 @@ class RegisteredProbe:
     Attributes:
         id: internal key.
         name: as allocations name it.
-        features_fingerprint: of the features that it reads.
-        sampling_fingerprint: of the sampling whose outcomes it was trained on.
+        papers: what it reads, and whose outcomes it was trained on.
         model: the probe itself.
         rule: turns its scores into hazard curves; None: its Beta gives them.
     """
 
     id: UUID
     name: str
-    features_fingerprint: str
-    sampling_fingerprint: str
-    model: ProbeModel
+    papers: Papers
+    model: Probe
     rule: Rule | None
-
-    def fits(self, spec: FeatureSpec, sampling: Sampling) -> bool:
-        """Whether the probe may be used for these features and this sampling."""
-        ours = (self.features_fingerprint, self.sampling_fingerprint)
-        return ours == (spec.fingerprint(), sampling.fingerprint())
 
 
 class ProbeRegistry:
@@ -59,46 +45,107 @@ class ProbeRegistry:
     Args:
         database: the ledger's Postgres.
         load: reads weights, given the digest that they must have.
+        store: where weights lie.
     """
 
-    def __init__(self, database: Database, load: Callable[[bytes, str], ProbeModel]) -> None:
+    def __init__(
+        self, database: Database, load: Callable[[bytes, str], Probe], store: WeightStore | None = None
+    ) -> None:
         self._database = database
         self._load = load
+        self._store = store or WeightStore(None)
         self._loaded: dict[tuple[str, str], RegisteredProbe] = {}
 
-    def promote_new(
+    def register(
         self,
-        weights: bytes,
+        probe: Probe,
         rule: Rule | None,
-        domain: str,
-        spec: FeatureSpec,
-        sampling: Sampling,
+        papers: Papers,
         metrics: Mapping[str, Any],
+        data: Mapping[str, Any],
     ) -> str:
-        """Registers a probe, puts it into use, and returns its name."""
+        """Registers a probe as a challenger, and returns its name.
+
+        Raises:
+            UnavailableError: its weights cannot be written.
+        """
         key = uuid7()
-        name = f"{domain}-{key.hex[-12:]}"
+        name = f"{papers.domain}-{key.hex[-12:]}"
+        weights = probe.to_bytes()
+        url = self._store.keep(name, weights)
         row = {
             "id": key,
             "name": name,
-            "decoder": spec.model,
-            "domain": domain,
-            "features_fingerprint": spec.fingerprint(),
-            "sampling_fingerprint": sampling.fingerprint(),
-            "spec": {
-                "features": asdict(spec),
-                "sampling": asdict(sampling),
-                "head": "beta",
-                "rule": rule.to_data() if rule else None,
-            },
+            "decoder": papers.decoder,
+            "domain": papers.domain,
+            "features_fingerprint": papers.features_fingerprint,
+            "sampling_fingerprint": papers.sampling_fingerprint,
+            "spec": {**papers.to_data(), "head": probe.head, "rule": rule.to_data() if rule else None},
             "metrics": dict(metrics),
-            "weights": weights,
+            "data": dict(data),
+            "weights": weights if url is None else None,
+            "url": url,
             "sha256": hashlib.sha256(weights).hexdigest(),
         }
         with self._database.begin() as conn:
+            parent = probes.champion(conn, papers.decoder, papers.domain)
+            row["parent"] = None if parent is None else probes.whole(conn, parent).name
             probes.register(conn, row)
-            probes.promote(conn, key)
         return name
+
+    def promote(self, name: str, reason: str) -> ProbeRecord:
+        """Puts a probe into use, and returns what it is; does nothing if it is in use already.
+
+        Raises:
+            SettingsError: there is no such probe.
+        """
+        with self._database.begin() as conn:
+            row = probes.named(conn, name)
+            if row is None:
+                raise SettingsError(f"probe: {name!r}: no such probe: see `adaqueue probe list`")
+            if row.state != "champion":
+                previous = probes.use(conn, row.decoder, row.domain, row.id)
+                promotions.enter(conn, row.decoder, row.domain, row.id, previous, reason)
+        return self.show(name)
+
+    def rollback(self, decoder: str, domain: str) -> tuple[ProbeRecord, ProbeRecord]:
+        """Puts the probe before the one in use back into use; returns both, the one given up first.
+
+        Raises:
+            SettingsError: there is none in use, or none before it.
+        """
+        with self._database.begin() as conn:
+            current = probes.champion(conn, decoder, domain)
+            if current is None:
+                raise SettingsError(f"probe: {decoder} on {domain} has no probe in use: nothing to give up")
+            earlier = promotions.before(conn, current)
+            given_up = probes.whole(conn, current).name
+            if earlier is None:
+                raise SettingsError(
+                    f"probe: {given_up} is the first of {decoder} on {domain}: none before it"
+                )
+            restored = probes.whole(conn, earlier).name
+            probes.use(conn, decoder, domain, earlier)
+            promotions.enter(conn, decoder, domain, earlier, current, promotions.ROLLBACK)
+        return self.show(given_up), self.show(restored)
+
+    def show(self, name: str) -> ProbeRecord:
+        """Returns what the registry knows of a probe.
+
+        Raises:
+            SettingsError: there is no such probe.
+        """
+        with self._database.begin() as conn:
+            row = probes.named(conn, name)
+            used = promotions.of_probe(conn, name)
+        if row is None:
+            raise SettingsError(f"probe: {name!r}: no such probe: see `adaqueue probe list`")
+        return ProbeRecord.of(row._asdict(), [(row.created_at.isoformat(), row.reason) for row in used])
+
+    def newest(self, most: int) -> list[ProbeRecord]:
+        """Returns so many probes at most, the newest first, without the history of their use."""
+        with self._database.begin() as conn:
+            return [ProbeRecord.of(row._asdict(), []) for row in probes.newest(conn, most)]
 
     def rule(self, decoder: str, domain: str) -> Rule | None:
         """Returns the rule of the probe in use; None if there is no probe, or it has no rule.
@@ -113,25 +160,31 @@ class ProbeRegistry:
     def champion(self, decoder: str, domain: str) -> RegisteredProbe | None:
         """Returns the probe in use for a decoder and a domain; None if there is none.
 
+        It is looked up each time, so that a promotion counts from the next window on, and loaded once.
+
         Raises:
-            FingerprintError: its weights are not those registered, or its rule is none.
+            FingerprintError: its weights are not those registered, or its papers cannot be read.
+            UnavailableError: its weights cannot be reached.
         """
         with self._database.begin() as conn:
             key = probes.champion(conn, decoder, domain)
             known = self._loaded.get((decoder, domain))
             if key is None or (known is not None and known.id == key):
                 return None if key is None else known
-            row = probes.whole(conn, key)
-        found = RegisteredProbe(
-            id=row.id,
-            name=row.name,
-            features_fingerprint=row.features_fingerprint,
-            sampling_fingerprint=row.sampling_fingerprint,
-            model=self._load(row.weights, row.sha256),
-            rule=_rule(row.spec.get("rule")),
-        )
+            found = self._read(conn, key)
         self._loaded[decoder, domain] = found
         return found
+
+    def _read(self, conn: Connection, key: UUID) -> RegisteredProbe:
+        row = probes.whole(conn, key)
+        weights = row.weights if row.url is None else self._store.fetch(row.url)
+        return RegisteredProbe(
+            id=row.id,
+            name=row.name,
+            papers=Papers.from_data(row.domain, row.spec),
+            model=self._load(weights, row.sha256),
+            rule=_rule(row.spec.get("rule")),
+        )
 
 
 def _rule(data: Any) -> Rule | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import betaln
 
+from adaqueue.core.decisions import Prediction
 from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.posterior import beta_hazards
 
@@ -31,6 +33,13 @@ class Beliefs:
     def of(cls, alpha: FloatArray, beta: FloatArray) -> Beliefs:
         """Returns beliefs without a share of zeros, which say nothing of tokens."""
         return cls(alpha, beta, np.zeros_like(alpha), np.full_like(alpha, np.nan))
+
+    @classmethod
+    def of_predictions(cls, predictions: Sequence[Prediction]) -> Beliefs:
+        """Returns what predictions say, a row each."""
+        rows = [(said.alpha, said.beta, said.zero, said.tokens) for said in predictions]
+        table = np.array(rows, dtype=np.float64).reshape(-1, 4)
+        return cls(*table.T)
 
     @property
     def success(self) -> FloatArray:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from adaqueue.core.curves import Curve, curve, recorded_survival, round_robin
+from adaqueue.core.beliefs import Beliefs
+from adaqueue.core.curves import Curve, curve, known_marginals, recorded_survival, round_robin
 from adaqueue.core.decisions import Prediction
 from adaqueue.core.marginal import FloatArray, IntArray, from_beta, from_success
-from adaqueue.core.posterior import beta_hazards, logistic_hazards
+from adaqueue.core.posterior import logistic_hazards
 from adaqueue.core.rule import Rule
 
 ROUNDING = 1e-12
@@ -63,15 +64,16 @@ def compare(
 def _curves(predictions: Sequence[Prediction], samples: int, alive: FloatArray) -> Mapping[str, Curve]:
     """The policies whose index is the same at every average budget."""
     n = len(predictions)
-    alpha, beta = _parameters(predictions)
-    turn, window = round_robin(n, samples), from_success(alpha / (alpha + beta), samples)
+    beliefs = Beliefs.of_predictions(predictions)
+    turn, window = round_robin(n, samples), from_success(beliefs.success, samples)
+    beta_window = from_beta(beliefs.alpha, beliefs.beta, samples, beliefs.zero)
     return {
         "uniform": curve(turn, alive, stops=False),
         "uniform_early_stop": curve(turn, alive, stops=True),
         "window": curve(window, alive, stops=False),
         "window_early_stop": curve(window, alive, stops=True),
-        "beta_window": curve(from_beta(alpha, beta, samples), alive, stops=False),
-        "oracle": curve(alive[:, :-1] - alive[:, 1:], alive, stops=False),
+        "beta_window": curve(beta_window, alive, stops=False),
+        "oracle": curve(known_marginals(alive), alive, stops=False),
     }
 
 
@@ -79,18 +81,13 @@ def _sequential(
     predictions: Sequence[Prediction], rule: Rule | None, samples: int, average_budget: float
 ) -> FloatArray:
     """The rule's hazards where it spoke, which is not where the probe was refused; else the Beta's."""
-    alpha, beta = _parameters(predictions)
-    hazards = beta_hazards(alpha, beta, samples)
+    beliefs = Beliefs.of_predictions(predictions)
+    hazards = beliefs.hazards(samples)
     ruled = np.array([said.curve is not None for said in predictions])
     if rule is not None and ruled.any():
-        curves = rule.curves(np.log(alpha / beta)[ruled], average_budget)
+        curves = rule.curves(beliefs.score[ruled], average_budget)
         hazards[ruled] = logistic_hazards(curves, samples)
     return hazards
-
-
-def _parameters(predictions: Sequence[Prediction]) -> tuple[FloatArray, FloatArray]:
-    alpha = np.array([said.alpha for said in predictions], dtype=np.float64)
-    return alpha, np.array([said.beta for said in predictions], dtype=np.float64)
 
 
 def _share(known: Curve, target: float, budget: int) -> float | None:

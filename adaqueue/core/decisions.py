@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,7 +20,10 @@ class Prediction:
         probe: name of the probe, or `prior`.
         reason: why this predictor was used.
         curve: (a, b, c) of the hazards `logit h = a + b l + c l^2`, `l = log(1 + failures)`, as the probe's
-            rule gives them, see `core.rule`; None: the hazards are those of Beta(alpha, beta).
+            rule gives them, see `core.rule`; None: the hazards are those of the Beta and its zeros.
+        zero: share of such queries whose success probability is 0, [0, 1); that of the others is
+            Beta(alpha, beta).
+        tokens: generated tokens expected of a sample; None where the probe does not say.
     """
 
     alpha: float
@@ -27,11 +31,13 @@ class Prediction:
     probe: str
     reason: str
     curve: tuple[float, float, float] | None = None
+    zero: float = 0.0
+    tokens: float | None = None
 
     @property
     def success(self) -> float:
         """Mean success probability, in (0, 1)."""
-        return self.alpha / (self.alpha + self.beta)
+        return (1 - self.zero) * self.alpha / (self.alpha + self.beta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,8 @@ class Waiting:
         domain: as the query says.
         min_budget: samples it gets at least.
         max_budget: samples it gets at most, no more than its run's b_max (replay: than were recorded).
-        fingerprint: of its features; None if it has none.
-        features: float32 bytes of the vector; None if it has none.
+        features: its vectors, float32 bytes, by the fingerprint of their specification; empty if it has none.
+        prompt: its text, for probes that read nothing else.
     """
 
     id: UUID
@@ -53,8 +59,8 @@ class Waiting:
     domain: str
     min_budget: int
     max_budget: int
-    fingerprint: str | None
-    features: bytes | None
+    features: Mapping[str, bytes]
+    prompt: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +209,7 @@ class Allocation:
         propensity: probability with which this budget was chosen; 1 for a deterministic policy.
         index: of its first sample, after the failures so far; None under a policy that buys once.
         reason: why so much, in words; empty: the price alone.
+        policy: that decided; None: the run's.
     """
 
     id: UUID
@@ -214,3 +221,4 @@ class Allocation:
     propensity: float = 1.0
     index: float | None = None
     reason: str = ""
+    policy: str | None = None

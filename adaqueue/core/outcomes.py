@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from adaqueue.core.curves import recorded_survival
 from adaqueue.core.marginal import FloatArray, IntArray
-from adaqueue.core.query import Message
+from adaqueue.core.query import Message, prompt_text
 
 States = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -61,7 +61,7 @@ class Outcomes:
     @cached_property
     def prompts(self) -> tuple[str, ...]:
         """The prompts as plain text, messages joined by line breaks."""
-        return tuple("\n".join(message["content"] for message in given) for given in self.messages)
+        return tuple(map(prompt_text, self.messages))
 
     @cached_property
     def successes(self) -> IntArray:

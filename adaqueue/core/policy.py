@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from adaqueue.core.allocate import Budgets, allocate, allocate_beta, allocate_success
+from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.decisions import Prediction
 from adaqueue.core.marginal import IntArray
 from adaqueue.errors import SettingsError
@@ -27,9 +28,8 @@ def _window(predictions: Sequence[Prediction], total: int, b_max: int, **limits:
 
 def _beta_window(predictions: Sequence[Prediction], total: int, b_max: int, **limits: Any) -> Budgets:
     """Rows that know how uncertain the probability is."""
-    alpha = np.array([said.alpha for said in predictions], dtype=np.float64)
-    beta = np.array([said.beta for said in predictions], dtype=np.float64)
-    return allocate_beta(alpha, beta, total, b_max=b_max, **limits)
+    beliefs = Beliefs.of_predictions(predictions)
+    return allocate_beta(beliefs.alpha, beliefs.beta, total, b_max=b_max, zero=beliefs.zero, **limits)
 
 
 _POLICIES: dict[str, Callable[..., Budgets]] = {

@@ -174,6 +174,11 @@ def _check_deadline(seconds: object) -> None:
         raise BadQueryError("deadline_seconds", seconds, "give more than 0 and at most a year of seconds")
 
 
+def prompt_text(prompt: str | Sequence[Message]) -> str:
+    """Returns a prompt as plain text, messages joined by line breaks."""
+    return prompt if isinstance(prompt, str) else "\n".join(message["content"] for message in prompt)
+
+
 def _check_prompt(prompt: object) -> None:
     if isinstance(prompt, str):
         _check_prompt_text("prompt", prompt)

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from adaqueue.core.allocate import Budgets, allocate
+from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.decisions import Account, Prediction
 from adaqueue.core.marginal import FloatArray, IntArray
-from adaqueue.core.posterior import beta_hazards, logistic_hazards, marginals, survival
+from adaqueue.core.posterior import logistic_hazards, marginals, survival
 from adaqueue.errors import SettingsError
 
 BASE_GAIN = 0.2
@@ -27,12 +28,8 @@ BASE_GAIN = 0.2
 
 
 def rule_hazards(predictions: Sequence[Prediction], b_max: int) -> FloatArray:
-    """Returns hazards as each query's probe's rule gives them, else those of its Beta; shape (n, b_max)."""
-    hazards = beta_hazards(
-        np.array([prediction.alpha for prediction in predictions], dtype=np.float64),
-        np.array([prediction.beta for prediction in predictions], dtype=np.float64),
-        b_max,
-    )
+    """Returns hazards as each query's probe's rule gives them, else those of its belief; shape (n, b_max)."""
+    hazards = Beliefs.of_predictions(predictions).hazards(b_max)
     ruled = [place for place, prediction in enumerate(predictions) if prediction.curve is not None]
     if ruled:
         curves = np.array([predictions[place].curve for place in ruled], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""A challenger against the probe in use, on queries that taught neither; and that probe against live draws."""
+"""A challenger against the probe in use, on queries that taught neither; that probe against live draws."""
 
 from __future__ import annotations
 

@@ -1,66 +1,94 @@
-"""Step 7 of a query's life: recorded outcomes become a probe."""
+"""Step 7 of a query's life: outcomes become a probe, with the rule that orders buying by its scores."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from adaqueue.core.curves import recorded_survival
+from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.metrics import predictor_quality
-from adaqueue.core.query import Query
+from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.rule import Rule, fit_rule
-from adaqueue.ports import FeatureProvider
+from adaqueue.core.trial import drift, first_draws
+from adaqueue.ports import Probe
 
 log = logging.getLogger(__name__)
 
-States = NDArray[np.float32]
-Counts = NDArray[np.int64]
-HELD_OUT_SHARE = 0.2
+LONGEST_CURVE = 128
+"""Draws of a query that a rule looks at."""
 
 
-class Probe(Protocol):
-    """What training makes."""
+class FreshProbe(Probe, Protocol):
+    """A probe as training leaves it.
 
-    def predict(self, states: States) -> NDArray[np.float64]:
-        """Returns (alpha, beta), float64[n, 2], of hidden states float32[n, size]."""
+    Attributes:
+        held_out: of each training query with samples, beliefs of a model that was not trained on it.
+    """
+
+    @property
+    def held_out(self) -> Beliefs | None:
+        """None of a probe that was read back."""
         ...
 
-    def to_bytes(self) -> bytes:
-        """Returns the weights."""
-        ...
+
+Fit = Callable[[str, Outcomes, int], FreshProbe]
+"""Head, outcomes, seed to a probe."""
 
 
-def train(
-    outcomes: Sequence[Query],
-    provider: FeatureProvider,
-    fit: Callable[[States, Counts, int, int], Probe],
-    seed: int = 0,
-) -> tuple[Probe, Rule, dict[str, float | None]]:
-    """Returns a probe, and what queries that it was not fitted on teach: its rule and its quality.
+@dataclass(frozen=True)
+class Trained:
+    """A new probe.
+
+    Attributes:
+        probe: reads states or prompts.
+        rule: orders sequential buying by its scores.
+        metrics: what it says of training queries by models that were not trained on them: `log_likelihood`,
+            in nats a query; `error`, calibration on first draws; and, where no success stopped the drawing, the
+            losses of `predictor_quality`. Not a number is None.
+    """
+
+    probe: Probe
+    rule: Rule
+    metrics: dict[str, float | None]
+
+
+def train(head: str, outcomes: Outcomes, fit: Fit, seed: int = 0) -> Trained:
+    """Returns a probe of this head, trained on outcomes.
 
     Args:
-        outcomes: queries with the same number of recorded, binary rewards each.
-        provider: turns prompts into hidden states.
-        fit: hidden states, success counts, samples and seed to a probe.
-        seed: of the split and of the fit.
+        head: what to train.
+        outcomes: of one decoder, domain and sampling.
+        fit: see `Fit`.
+        seed: of everything random.
+
+    Raises:
+        BadOutcomesError: as the head refuses them.
     """
-    vectors = provider.vectors([query.messages for query in outcomes])
-    states = np.stack([np.frombuffer(vector, dtype=np.float32) for vector in vectors])
-    rewards = [[s.reward or 0.0 for s in query.recording.samples] for query in outcomes if query.recording]
-    samples = len(rewards[0])
-    successes = np.array([sum(reward > 0 for reward in row) for row in rewards], dtype=np.int64)
-    order = np.random.default_rng(seed).permutation(len(states))
-    held_out, kept = np.split(order, [int(HELD_OUT_SHARE * len(order))])
-    probe = fit(states[kept], successes[kept], samples, seed)
-    beta = probe.predict(states[held_out])
-    survival = recorded_survival(successes[held_out], samples, samples)
-    rule = fit_rule(np.log(beta[:, 0] / beta[:, 1]), survival, seed)
-    quality = predictor_quality(beta[:, 0] / beta.sum(axis=1), successes[held_out], samples)
-    log.info("probe trained on %d queries; on %d others %s", len(kept), len(held_out), quality)
-    figures = {name: float(getattr(quality, name)) for name in quality.__dataclass_fields__}
-    return probe, rule, {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    drawn = outcomes.take(np.flatnonzero(outcomes.samples > 0))
+    probe = fit(head, drawn, seed)
+    beliefs = probe.held_out
+    if beliefs is None:
+        raise ValueError(f"the head {head!r} says nothing of its training queries")
+    width = min(int(drawn.samples.max()), LONGEST_CURVE)
+    rule = fit_rule(beliefs.score, drawn.survival(width), seed)
+    metrics = _metrics(beliefs, drawn)
+    log.info("%s probe trained on %d queries: %s", head, len(drawn), metrics)
+    return Trained(probe, rule, metrics)
+
+
+def _metrics(beliefs: Beliefs, drawn: Outcomes) -> dict[str, float | None]:
+    likelihood = beliefs.log_likelihood(drawn.successes, drawn.samples)
+    found = {
+        "queries": float(len(drawn)),
+        "log_likelihood": float(likelihood.mean()),
+        "error": drift(beliefs.success, first_draws(drawn)).error,
+    }
+    if not drawn.stopped.any():
+        quality = asdict(predictor_quality(beliefs.success, drawn.successes, drawn.samples))
+        found |= {name: float(value) for name, value in quality.items()}
+    return {name: value if math.isfinite(value) else None for name, value in found.items()}

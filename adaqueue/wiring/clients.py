@@ -15,11 +15,12 @@ from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
 from adaqueue.adapters.ledger.results import PostgresResults
 from adaqueue.adapters.ledger.verifying import PostgresAudits
 from adaqueue.adapters.ledger.workers import PostgresWorkers
-from adaqueue.adapters.probe_registry import ProbeModel, ProbeRegistry
+from adaqueue.adapters.probe_registry import ProbeRegistry
 from adaqueue.core.rule import Rule
 from adaqueue.core.specs import Run
 from adaqueue.core.trust import Rates
 from adaqueue.errors import SettingsError, UnavailableError
+from adaqueue.ports import Probe
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
 
@@ -74,7 +75,7 @@ class ClientServices:
         self.database.close()
 
 
-def _no_weights(weights: bytes, sha256: str) -> ProbeModel:
+def _no_weights(weights: bytes, sha256: str) -> Probe:
     raise NotImplementedError("a client predicts nothing")
 
 

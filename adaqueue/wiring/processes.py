@@ -19,14 +19,17 @@ from adaqueue.adapters.inbox import RedisInbox, connect
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.features import PostgresFeatureLedger
 from adaqueue.adapters.ledger.ingest import PostgresIngestLedger
+from adaqueue.adapters.ledger.known_features import KnownFeatures
 from adaqueue.adapters.ledger.lease import PostgresLease
+from adaqueue.adapters.ledger.prior import FittedPrior
 from adaqueue.adapters.ledger.reaper import PostgresReaperLedger
 from adaqueue.adapters.ledger.rounds import PostgresRoundLedger
 from adaqueue.adapters.ledger.sampling import PostgresSamplingLedger
 from adaqueue.adapters.ledger.verifying import PostgresAudits, PostgresVerifyingLedger
 from adaqueue.adapters.ledger.windows import PostgresWindowLedger
 from adaqueue.adapters.predictor import ProbePredictor
-from adaqueue.adapters.probe_registry import ProbeModel, ProbeRegistry
+from adaqueue.adapters.probe_registry import ProbeRegistry
+from adaqueue.adapters.weights import WeightStore
 from adaqueue.errors import EngineError, UnavailableError
 from adaqueue.flows.draw import VERIFY_QUEUE, draw
 from adaqueue.flows.features import featurize
@@ -35,6 +38,7 @@ from adaqueue.flows.loops import repeat_all
 from adaqueue.flows.reap import Patience, reap_once
 from adaqueue.flows.schedule import buy_once, schedule_once
 from adaqueue.flows.verify import verify
+from adaqueue.ports import Probe
 from adaqueue.settings import Settings, load_settings
 from adaqueue.wiring.addresses import addresses
 from adaqueue.wiring.engines import (
@@ -79,10 +83,22 @@ def run_scheduler() -> None:
         waves=settings.waves,
         idle_seconds=settings.batch_idle_seconds,
     )
-    prior = (settings.prior_alpha, settings.prior_beta)
-    predictor = ProbePredictor(registry(database), sampling(settings), prior)
+    predictor = ProbePredictor(
+        registry(settings, database),
+        sampling(settings),
+        FittedPrior(database, settings.model, (settings.prior_alpha, settings.prior_beta)),
+        KnownFeatures(database),
+    )
     ingest = partial(ingest_once, inbox, PostgresIngestLedger(database), doorbell)
-    schedule = partial(schedule_once, lease, windows, predictor, doorbell, settings.window_queries)
+    schedule = partial(
+        schedule_once,
+        lease,
+        windows,
+        predictor,
+        doorbell,
+        settings.window_queries,
+        settings.exploration_share,
+    )
     buy = partial(buy_once, lease, rounds, doorbell, settings.waves)
     patience = Patience(time.monotonic, settings.worker_timeout_seconds)
     reap = partial(reap_once, reaper_ledger(settings, database), doorbell, patience)
@@ -104,7 +120,7 @@ def run_features() -> None:
 
     settings, database = _start()
     provider = feature_provider(settings, stopping=lambda: False)
-    train_shipped_probes(provider, registry(database), sampling(settings))
+    train_shipped_probes(provider, registry(settings, database), sampling(settings))
     heartbeat = Heartbeat(database, "features", settings.heartbeat_seconds)
     app = make_app(addresses(settings).broker_url)
     ledger = PostgresFeatureLedger(database)
@@ -169,15 +185,15 @@ def run_engine(kind: Kind) -> None:
     engine_server(_settings(), kind).run(_stopping())
 
 
-def registry(database: Database) -> ProbeRegistry:
+def registry(settings: Settings, database: Database) -> ProbeRegistry:
     """Returns the registry of probes; torch is loaded with the first probe."""
 
-    def load(weights: bytes, sha256: str) -> ProbeModel:
-        from adaqueue.adapters.probe import from_bytes
+    def load(weights: bytes, sha256: str) -> Probe:
+        from adaqueue.adapters.probes.fitting import load_probe
 
-        return from_bytes(weights, sha256)
+        return load_probe(weights, sha256)
 
-    return ProbeRegistry(database, load)
+    return ProbeRegistry(database, load, WeightStore(settings.probes_url))
 
 
 def reaper_ledger(settings: Settings, database: Database) -> PostgresReaperLedger:
@@ -211,7 +227,7 @@ def _stopping() -> Event:
 
 def _load_probe_code() -> None:
     """Loads torch before the process counts as ready rather than in its first window."""
-    import adaqueue.adapters.probe  # noqa: F401 - the import is the purpose
+    import adaqueue.adapters.probes.fitting  # noqa: F401 - the import is the purpose
 
 
 def _guarded(

@@ -1,12 +1,16 @@
-"""Trains the shipped model's probe from the outcomes that ship with it."""
+"""Trains the shipped model's probes from the outcomes that ship with it."""
 
 from __future__ import annotations
 
 import logging
 from typing import get_args
 
-from adaqueue.adapters.probe import fit
+import numpy as np
+
 from adaqueue.adapters.probe_registry import ProbeRegistry
+from adaqueue.adapters.probes.fitting import fit_probe
+from adaqueue.core.outcomes import Outcomes
+from adaqueue.core.papers import Papers
 from adaqueue.core.query import Query
 from adaqueue.core.specs import Sampling
 from adaqueue.demo import MAX_TOKENS, MODEL_NAME, TEMPERATURE
@@ -18,6 +22,9 @@ from adaqueue.ports import FeatureProvider
 
 log = logging.getLogger(__name__)
 
+SHIPPED = "shipped"
+DEFAULT_HEAD = "beta"
+
 
 def train_shipped_probes(provider: FeatureProvider, registry: ProbeRegistry, sampling: Sampling) -> None:
     """Trains and promotes the shipped model's probes, unless there are fitting ones already.
@@ -28,16 +35,40 @@ def train_shipped_probes(provider: FeatureProvider, registry: ProbeRegistry, sam
         return
     domains: tuple[Domain, ...] = get_args(Domain)
     for domain in domains:
-        if not _has_fitting(domain, provider, registry, sampling):
-            outcomes = [Query.from_row(row) for row in recorded_outcomes(domain)]
-            probe, rule, quality = train(outcomes, provider, fit)
-            registry.promote_new(probe.to_bytes(), rule, domain, provider.spec, sampling, quality)
+        papers = Papers.of(domain, provider.spec, sampling)
+        if not _has_fitting(papers, registry):
+            trained = train(DEFAULT_HEAD, shipped_outcomes(domain, provider), fit_probe)
+            data = {
+                "source": "recorded outcomes that ship with the model",
+                "queries": trained.metrics["queries"],
+            }
+            name = registry.register(trained.probe, trained.rule, papers, trained.metrics, data)
+            registry.promote(name, SHIPPED)
 
 
-def _has_fitting(domain: str, provider: FeatureProvider, registry: ProbeRegistry, sampling: Sampling) -> bool:
+def shipped_outcomes(domain: Domain, provider: FeatureProvider) -> Outcomes:
+    """Returns the recorded outcomes of a domain, with their hidden states; no two prompts are equal."""
+    queries = [Query.from_row(row) for row in recorded_outcomes(domain)]
+    vectors = provider.vectors([query.messages for query in queries])
+    n = len(queries)
+    return Outcomes(
+        ids=tuple(str(query.id) for query in queries),
+        messages=tuple(query.messages for query in queries),
+        states=np.stack([np.frombuffer(vector, dtype=np.float32) for vector in vectors]),
+        rewards=tuple(
+            tuple(sample.reward or 0.0 for sample in query.recording.samples) if query.recording else ()
+            for query in queries
+        ),
+        stopped=np.zeros(n, dtype=np.bool_),
+        groups=np.arange(n),
+        tokens=np.full(n, np.nan),
+    )
+
+
+def _has_fitting(papers: Papers, registry: ProbeRegistry) -> bool:
     try:
-        champion = registry.champion(MODEL_NAME, domain)
+        champion = registry.champion(papers.decoder, papers.domain)
     except FingerprintError as error:
         log.warning("the probe in use is replaced: %s", error)
         return False
-    return champion is not None and champion.fits(provider.spec, sampling)
+    return champion is not None and not champion.papers.refusal(papers.features, papers.sampling)

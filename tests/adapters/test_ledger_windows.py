@@ -80,15 +80,16 @@ def test_queries_that_wait_for_features_are_in_no_window(database: Database) -> 
     assert scene.windows().next_window() is None
 
 
-def test_a_query_brings_its_newest_features(database: Database) -> None:
+def test_a_query_brings_all_its_features_by_fingerprint_the_first_writer_wins(database: Database) -> None:
     scene = Scene(database, has_features=True)
     with_features, without = scene.add(query("a"), query("b"))
     scene.features.store("old", {with_features: b"1234"}, [without])
     scene.features.store("new", {with_features: b"5678"}, [])
     scene.features.store("new", {with_features: b"9999"}, [])
     a, b = due(scene.windows()).queries
-    assert (a.fingerprint, a.features) == ("new", b"5678")
-    assert (b.fingerprint, b.features) == (None, None)
+    assert a.features == {"old": b"1234", "new": b"5678"}
+    assert b.features == {}
+    assert (a.prompt, b.prompt) == ("What is 1 + 1?",) * 2
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,6 +15,7 @@ from adaqueue.adapters.ledger.limits import least_samples, most_samples
 from adaqueue.adapters.ledger.population import population_of
 from adaqueue.adapters.sql import accounts, allocations, answers, features, predictions, queries, runs
 from adaqueue.core.decisions import Account, Allocation, Entering, Prediction, Waiting, Window
+from adaqueue.core.query import prompt_text
 from adaqueue.core.sequential import HAZARDS
 from adaqueue.core.specs import Run
 from adaqueue.errors import LeaseLostError
@@ -47,12 +48,12 @@ class PostgresWindowLedger:
             run_id, tenant = due
             run = runs.by_id(conn, [run_id])[run_id]
             rows = queries.waiting(conn, run_id, tenant, self._window_queries)
-            vectors = features.latest(conn, [row.id for row in rows])
+            vectors = features.of_queries(conn, [row.id for row in rows])
             account = accounts.load(conn, run, tenant, self._window_queries)
             has_chat = any(row.domain == "chat" for row in rows)
             population = population_of(conn, run_id, tenant)[0] if has_chat else None
             believed = self._believed(conn, account)
-        waiting = tuple(_waiting(row, vectors.get(row.id), run) for row in rows)
+        waiting = tuple(_waiting(row, vectors.get(row.id, {}), run) for row in rows)
         total = int(Decimal(str(account.balance)) + _allowance(run, len(rows)))
         return Window(uuid7(), account, waiting, max(total, 0), population, believed)
 
@@ -76,16 +77,26 @@ class PostgresWindowLedger:
             accounts.grant(conn, window.account, sum(allocation.budget for allocation in granted))
 
     def enter(
-        self, epoch: int, window: Window, entering: Sequence[Entering], prices: tuple[float, float] | None
+        self,
+        epoch: int,
+        window: Window,
+        entering: Sequence[Entering],
+        prices: tuple[float, float] | None,
+        explored: Sequence[Allocation] = (),
     ) -> None:
         """Opens queries for sequential buying, see `WindowLedger`."""
+        granted = {allocation.query_id for allocation in explored}
+        indices = {query.query_id: query.index for query in entering if query.query_id not in granted}
         with self._database.begin() as conn:
             self._lease.require(conn, epoch)
-            indices = {query.query_id: query.index for query in entering}
-            if queries.to_open(conn, indices, "window") != len(window.queries):
+            moved = queries.to_open(conn, indices, "window")
+            moved += queries.to_sampling(conn, list(granted), "window")
+            if moved != len(window.queries):
                 raise LeaseLostError("a query of the window is no longer waiting")
-            predictions.insert_all(conn, entering)
+            predictions.insert_all(conn, window.id, entering)
+            allocations.insert_decided(conn, window.id, window.run, explored)
             accounts.enter(conn, window.account, _allowance(window.run, len(window.queries)))
+            accounts.grant(conn, window.account, sum(allocation.budget for allocation in explored))
             if prices is not None:
                 accounts.set_prices(conn, window.account, prices)
 
@@ -95,13 +106,13 @@ def _allowance(run: Run, queries_in_window: int) -> Decimal:
     return Decimal(str(run.average_budget)) * queries_in_window
 
 
-def _waiting(row: Row[Any], vector: Row[Any] | None, run: Run) -> Waiting:
+def _waiting(row: Row[Any], vectors: Mapping[str, bytes], run: Run) -> Waiting:
     return Waiting(
         id=row.id,
         external_id=row.external_id,
         domain=row.domain,
         min_budget=least_samples(run, row),
         max_budget=most_samples(run, row),
-        fingerprint=vector.fingerprint if vector else None,
-        features=vector.vector if vector else None,
+        features=vectors,
+        prompt=prompt_text(row.prompt),
     )

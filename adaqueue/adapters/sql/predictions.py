@@ -16,14 +16,16 @@ from adaqueue.core.decisions import Account, Entering, Prediction
 TABLE = PredictionRow.__table__
 
 
-def insert_all(conn: Connection, entering: Sequence[Entering]) -> None:
-    """Inserts what is believed of queries that enter."""
+def insert_all(conn: Connection, window_id: UUID, entering: Sequence[Entering]) -> None:
+    """Inserts what is believed of queries that enter in a window."""
     rows = []
     for query in entering:
         said = query.prediction
         a, b, c = said.curve or (None, None, None)
         row = {"alpha": said.alpha, "beta": said.beta, "probe": said.probe, "reason": said.reason}
-        rows.append({"query_id": query.query_id, **row, "curve_a": a, "curve_b": b, "curve_c": c})
+        row |= {"zero": said.zero, "tokens": said.tokens}
+        row |= {"query_id": query.query_id, "window_id": window_id}
+        rows.append({**row, "curve_a": a, "curve_b": b, "curve_c": c})
     conn.execute(insert_rows(PredictionRow, rows))
 
 
@@ -46,4 +48,4 @@ def of_account(conn: Connection, account: Account, most: int) -> list[Prediction
 
 def _prediction(row: Row[Any]) -> Prediction:
     curve = None if row.curve_a is None else (row.curve_a, row.curve_b, row.curve_c)
-    return Prediction(row.alpha, row.beta, row.probe, row.reason, curve)
+    return Prediction(row.alpha, row.beta, row.probe, row.reason, curve, row.zero, row.tokens)

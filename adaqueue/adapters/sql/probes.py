@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from adaqueue.adapters.tables import ProbeRow
 
 TABLE = ProbeRow.__table__
+PAPERS = tuple(column for column in TABLE.c if column.name != "weights")
 
 
 def champion(conn: Connection, decoder: str, domain: str) -> UUID | None:
@@ -26,17 +27,28 @@ def whole(conn: Connection, probe_id: UUID) -> Row[Any]:
     return conn.execute(select(TABLE).where(ProbeRow.id == probe_id)).one()
 
 
+def named(conn: Connection, name: str) -> Row[Any] | None:
+    """Returns a probe's row without its weights; None if there is none of this name."""
+    return conn.execute(select(*PAPERS).where(ProbeRow.name == name)).one_or_none()
+
+
+def newest(conn: Connection, most: int) -> list[Row[Any]]:
+    """Returns so many rows at most, the newest first, without weights."""
+    return list(conn.execute(select(*PAPERS).order_by(ProbeRow.id.desc()).limit(most)))
+
+
 def register(conn: Connection, row: dict[str, Any]) -> None:
     """Enters a probe as a challenger."""
     conn.execute(insert(ProbeRow), {**row, "state": "challenger"})
 
 
-def promote(conn: Connection, probe_id: UUID) -> None:
-    """Makes a probe the one in use; the one before it retires."""
-    row = conn.execute(select(ProbeRow.decoder, ProbeRow.domain).where(ProbeRow.id == probe_id)).one()
-    conn.execute(
+def use(conn: Connection, decoder: str, domain: str, probe_id: UUID) -> UUID | None:
+    """Makes a probe the one in use, and returns the key of the one before it, which retires."""
+    retired = conn.execute(
         update(ProbeRow)
-        .where(ProbeRow.decoder == row.decoder, ProbeRow.domain == row.domain, ProbeRow.state == "champion")
+        .where(ProbeRow.decoder == decoder, ProbeRow.domain == domain, ProbeRow.state == "champion")
         .values(state="retired")
-    )
+        .returning(ProbeRow.id)
+    ).scalar_one_or_none()
     conn.execute(update(ProbeRow).where(ProbeRow.id == probe_id).values(state="champion"))
+    return retired

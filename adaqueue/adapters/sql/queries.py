@@ -156,7 +156,7 @@ def due_account(conn: Connection, window_queries: int, window_seconds: float) ->
 def waiting(conn: Connection, run_id: UUID, tenant: str, most: int) -> list[Row[Any]]:
     """Returns the account's queries that wait for a window, oldest first."""
     statement = (
-        select(*DECIDED)
+        select(*DECIDED, TABLE.c.prompt)
         .where(QueryRow.run_id == run_id, QueryRow.tenant == tenant, QueryRow.state == "window")
         .order_by(QueryRow.created_at, QueryRow.id)
         .limit(most)

@@ -31,6 +31,20 @@ CHAT_REWARDS = text(
 )
 
 
+NEWEST_COUNTS = text(
+    """
+    SELECT count(*) FILTER (WHERE v.reward > 0) AS successes, count(*) AS samples
+    FROM (SELECT q.id FROM queries q JOIN runs r ON r.id = q.run_id
+          WHERE q.state = 'closed' AND q.domain = :domain AND r.decoder = :decoder
+                AND EXISTS (SELECT FROM verdicts WHERE query_id = q.id AND reward IS NOT NULL)
+          ORDER BY q.id DESC LIMIT :most) q
+    JOIN LATERAL (SELECT DISTINCT ON (number) reward FROM verdicts
+                  WHERE query_id = q.id AND reward IS NOT NULL ORDER BY number) v ON true
+    GROUP BY q.id
+    """
+)
+
+
 def store(conn: Connection, verdicts: Sequence[Verdict]) -> None:
     """Stores all verdicts of some queries; the first stays, unless it only said that the verifier broke."""
     if not verdicts:
@@ -66,3 +80,9 @@ def chat_rewards(conn: Connection, run_id: UUID, tenant: str, most: int) -> list
     """Returns the rewards of the newest chat queries of an account that have any, a list for each query."""
     rows = conn.execute(CHAT_REWARDS, {"run_id": run_id, "tenant": tenant, "most": most})
     return [list(row.rewards) for row in rows]
+
+
+def newest_counts(conn: Connection, decoder: str, domain: str, most: int) -> list[tuple[int, int]]:
+    """Returns (successes, samples) of the newest queries that were drawn from a decoder and have ended."""
+    rows = conn.execute(NEWEST_COUNTS, {"decoder": decoder, "domain": domain, "most": most})
+    return [(row.successes, row.samples) for row in rows]
