@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from adaqueue.core.marginal import FloatArray, IntArray
-from adaqueue.core.metrics import equal_reward_budget, pass_at
+from adaqueue.core.metrics import equal_reward_budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,67 @@ class Curve:
         return equal_reward_budget(self.samples[nearest], self.success[nearest], success)
 
 
+@dataclass(frozen=True, eq=False)
+class Purchases:
+    """All units in the order in which a policy buys them.
+
+    Attributes:
+        owner: query of each unit, shape (n * b,).
+        spent: samples drawn by it, the chance that it is drawn at all where a success closes its query.
+        won: chance that it is the query's first success.
+        ends: places of the last unit of each tie, increasing: ties are bought together.
+        queries: n.
+    """
+
+    owner: IntArray
+    spent: FloatArray
+    won: FloatArray
+    ends: IntArray
+    queries: int
+
+    @classmethod
+    def of(cls, index: FloatArray, survival: FloatArray, *, stops: bool) -> Purchases:
+        """Returns the purchases of a policy that buys the units of largest index first, see `curve`."""
+        n, b = index.shape
+        if survival.shape != (n, b + 1):
+            raise ValueError(f"survival must have shape {(n, b + 1)}, not {survival.shape}")
+        if not (index[:, 1:] <= index[:, :-1]).all():
+            raise ValueError("index must not rise along a row")
+        order = np.argsort(-index, axis=None)
+        ordered = index.ravel()[order]
+        ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if ordered.size else order
+        spent = survival[:, :-1].ravel()[order] if stops else np.ones(order.size)
+        won = (survival[:, :-1] - survival[:, 1:]).ravel()[order]
+        return cls(order // b if b else order, spent, won, ends, n)
+
+    def curve(self) -> Curve:
+        """Returns what is spent and won, a point for each tie."""
+        samples = np.append(0.0, np.cumsum(self.spent)[self.ends] / self.queries)
+        success = np.append(0.0, np.cumsum(self.won)[self.ends] / self.queries)
+        distinct = np.append(True, np.diff(samples) > 0)  # units that nobody is left to draw cost nothing
+        return Curve(samples[distinct], success[distinct])
+
+    def resampled(self, weights: FloatArray, points: int) -> tuple[FloatArray, FloatArray]:
+        """Returns what is spent and won where queries weigh differently, as in a bootstrap.
+
+        Args:
+            weights: of each query in each resample, rows of sum 1, shape (r, n).
+            points: at most so many prices, at equal ratios of what is spent; curves are straight between.
+
+        Returns:
+            Mean samples and mean success, from 0, each shape (r, points + 1) or less, rows never falling.
+        """
+        whole = np.cumsum(self.spent)
+        levels = np.geomspace(whole[-1] / 1e3, whole[-1], points)
+        ends = np.unique(self.ends[np.searchsorted(whole[self.ends], levels * (1 - 1e-12))])
+        place = np.searchsorted(ends, np.arange(len(self.owner)))
+        inside = place < len(ends)  # what nobody is left to draw comes after the last
+        cell = self.owner[inside] * len(ends) + place[inside]
+        shape = (self.queries, len(ends))
+        spent, won = (_sums(cell, values[inside], shape) for values in (self.spent, self.won))
+        return _from_zero(weights @ spent), _from_zero(weights @ won)
+
+
 def curve(index: FloatArray, survival: FloatArray, *, stops: bool) -> Curve:
     """Returns what a policy spends and wins when it buys the units of largest index first.
 
@@ -50,20 +111,7 @@ def curve(index: FloatArray, survival: FloatArray, *, stops: bool) -> Curve:
     Raises:
         ValueError: a row of the index rises, or the shapes do not fit.
     """
-    n, b = index.shape
-    if survival.shape != (n, b + 1):
-        raise ValueError(f"survival must have shape {(n, b + 1)}, not {survival.shape}")
-    if not (index[:, 1:] <= index[:, :-1]).all():
-        raise ValueError("index must not rise along a row")
-    won = survival[:, :-1] - survival[:, 1:]
-    order = np.argsort(-index, axis=None)
-    ordered = index.ravel()[order]
-    last_of_tie = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if ordered.size else order
-    spent = np.cumsum(survival[:, :-1].ravel()[order])[last_of_tie] if stops else last_of_tie + 1.0
-    samples = np.append(0.0, spent / n)
-    success = np.append(0.0, np.cumsum(won.ravel()[order])[last_of_tie] / n)
-    distinct = np.append(True, np.diff(samples) > 0)  # units that nobody is left to draw cost nothing
-    return Curve(samples[distinct], success[distinct])
+    return Purchases.of(index, survival, stops=stops).curve()
 
 
 def round_robin(n: int, b: int) -> FloatArray:
@@ -78,6 +126,34 @@ def recorded_survival(successes: IntArray, samples: IntArray | int, b: int) -> F
         successes: among each query's recorded samples, shape (n,).
         samples: recorded for each query, shape (n,) or one number, at least b.
         b: draws considered.
+
+    Raises:
+        ValueError: fewer samples than draws, or successes out of range.
     """
     recorded = np.broadcast_to(samples, successes.shape)
-    return 1.0 - pass_at(successes[:, None], recorded[:, None], np.arange(b + 1)[None, :])
+    if (recorded < b).any() or (successes > recorded).any() or (successes < 0).any():
+        raise ValueError(f"{b} draws need as many samples, and successes among them: {successes}, {samples}")
+    left = recorded[:, None] - np.arange(b)
+    alive = np.ones((len(recorded), b + 1))
+    np.multiply.accumulate(np.maximum(left - successes[:, None], 0) / left, axis=1, out=alive[:, 1:])
+    return alive
+
+
+def known_marginals(survival: FloatArray) -> FloatArray:
+    """Returns what each sample adds to the chance of success where that is known, shape (n, b).
+
+    Args:
+        survival: chance that the first f samples of a query all fail, shape (n, b + 1), as
+            `recorded_survival` gives it: each sample adds no more than the one before.
+    """
+    # Mathematics forbids a rise, rounding does not.
+    return np.minimum.accumulate(survival[:, :-1] - survival[:, 1:], axis=1)
+
+
+def _sums(cell: IntArray, values: FloatArray, shape: tuple[int, int]) -> FloatArray:
+    summed = np.bincount(cell, values, minlength=shape[0] * shape[1])
+    return np.asarray(summed.reshape(shape), dtype=np.float64)
+
+
+def _from_zero(increments: FloatArray) -> FloatArray:
+    return np.insert(np.cumsum(increments, axis=1), 0, 0.0, axis=1)

@@ -10,7 +10,7 @@ queries several fits compete, each is replayed on the queries left out, and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,8 +168,9 @@ class _Records:
         filled = np.nan_to_num(survival)
         risk, events = filled[:, :-1] * known, (filled[:, :-1] - filled[:, 1:]) * known
         design = _design(centres, known.shape[1])
-        at_risk, succeeded = _sums(starts, risk, events)
-        pilot = _fit(design, at_risk[None], succeeded[None], (RIDGES[0], NEVER))[0]
+        once = np.ones((1, len(z)))
+        at_risk, succeeded = _sums(starts, once, risk), _sums(starts, once, events)
+        pilot = _fit(design, at_risk, succeeded, (RIDGES[0], NEVER))[0]
         alive = _without_gaps(survival, expit(_design(z, known.shape[1]) @ pilot))
         return cls(design, starts, risk, events, alive)
 
@@ -185,9 +186,16 @@ def _bend(z: FloatArray) -> FloatArray:
     return np.asarray(np.exp(z) - BEND_MEAN)
 
 
-def _sums(starts: IntArray, *each: FloatArray) -> Iterator[FloatArray]:
-    """Yields sums over the queries of each cell, shape (m, ...)."""
-    return (np.add.reduceat(values, starts, axis=0) for values in each)
+def _sums(starts: IntArray, weights: FloatArray, values: FloatArray) -> FloatArray:
+    """Returns weighted sums over the queries of each cell, shape (k, m, ...).
+
+    Args:
+        starts: place of each cell's first query, shape (m,).
+        weights: shape (k, n).
+        values: shape (n, ...).
+    """
+    cells = zip(np.split(weights, starts[1:], axis=1), np.split(values, starts[1:]), strict=True)
+    return np.stack([weight @ value for weight, value in cells], axis=1)
 
 
 def _without_gaps(survival: FloatArray, hazards: FloatArray) -> FloatArray:
@@ -204,7 +212,7 @@ def _bagged(records: _Records, budgets: Sequence[float], rng: np.random.Generato
     n = len(records.alive)
     weights = rng.multinomial(n, np.full(n, 1 / n), size=BOOTSTRAPS).astype(np.float64)
     candidates = _candidates(records, weights)
-    left_out = [next(_sums(records.starts, records.alive * (w == 0)[:, None])) for w in weights]
+    left_out = _sums(records.starts, (weights == 0).astype(np.float64), records.alive)
     reached = np.array([_judge(records.design, fits, left_out, budgets) for fits in candidates])
     reached[0] += HANDICAP * (reached[1:] - reached[0]).std(axis=1).mean(axis=0)
     rows = np.stack(candidates)[np.argmax(reached, axis=0), np.arange(BOOTSTRAPS)[:, None]]
@@ -213,8 +221,7 @@ def _bagged(records: _Records, budgets: Sequence[float], rng: np.random.Generato
 
 def _candidates(records: _Records, weights: FloatArray) -> list[FloatArray]:
     """Returns each candidate's coefficients in each bootstrap, shape (k, 7), the population's curve first."""
-    drawn = [_sums(records.starts, w[:, None] * records.risk, w[:, None] * records.events) for w in weights]
-    risk, events = (np.stack(part) for part in zip(*drawn, strict=True))
+    risk, events = (_sums(records.starts, weights, drawn) for drawn in (records.risk, records.events))
     b = records.design.shape[1]
     horizons = sorted({min(horizon, b) for horizon in HORIZONS})
     settings = [
@@ -258,7 +265,7 @@ def _newton(design: FloatArray, risk: FloatArray, events: FloatArray, penalty: F
 
 
 def _judge(
-    design: FloatArray, fits: FloatArray, left_out: Sequence[FloatArray], budgets: Sequence[float]
+    design: FloatArray, fits: FloatArray, left_out: FloatArray, budgets: Sequence[float]
 ) -> FloatArray:
     """Returns the success that each sample's fit reaches on the queries left out of it, (k, len(budgets))."""
     hazards = np.minimum.accumulate(

@@ -1,0 +1,201 @@
+"""What policies reach at average budgets on recorded queries, with intervals over resampled groups of them.
+
+A policy's order of buying is kept while the queries are drawn anew; the price that spends the budget, and the
+success of uniform best-of-B, are found anew in each resample. All policies share the resamples: differences
+between two of them are paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from adaqueue.core.curves import Purchases
+from adaqueue.core.marginal import FloatArray, IntArray
+
+RESAMPLES = 1_000
+POINTS = (128, 1_024)
+"""Of a resampled curve: fewer for many queries, whose curves are smooth, and whose resamples cost more."""
+
+WORK = 2_000_000
+"""Queries times points."""
+
+ROUNDING = 1e-12
+"""Of a sum of successes: policies that reach the same add it up in different orders."""
+
+ENDS = (0.025, 0.975)
+
+Index = Callable[[int], FloatArray]
+"""Average budget -> index of all units, shape (n, b), no row rising."""
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """One policy at one average budget B.
+
+    Attributes:
+        reward: share of queries with a verified success.
+        samples: really drawn, a query on average: less than B where nobody is left to draw for.
+        share: samples for the success of uniform at B, as a share of uniform's; infinite: never reached.
+        rewards: the same of each resample, shape (r,).
+        shares: the same of each resample, shape (r,).
+    """
+
+    reward: float
+    samples: float
+    share: float
+    rewards: FloatArray
+    shares: FloatArray
+
+
+class Replay:
+    """Recorded queries on which policies are replayed in closed form.
+
+    Args:
+        survival: chance that the first f draws of each query all fail, shape (n, b + 1).
+        groups: queries of one number are resampled together, shape (n,).
+        budgets: average budgets B, each within 1..b.
+        seed: of the resamples.
+    """
+
+    def __init__(self, survival: FloatArray, groups: IntArray, budgets: Sequence[int], seed: int = 0) -> None:
+        self.survival = survival
+        self.budgets = tuple(budgets)
+        self._weights = group_weights(groups, RESAMPLES, seed)
+        self._points = int(np.clip(WORK // len(survival), *POINTS))
+        uniform = 1 - survival[:, list(budgets)]
+        self._uniform = uniform.mean(axis=0)
+        self._uniforms = self._weights @ uniform
+
+    def uniform(self) -> list[Reading]:
+        """Returns uniform best-of-B at each budget."""
+        once = np.ones(RESAMPLES)
+        return [
+            Reading(float(reward), float(budget), 1.0, rewards, once)
+            for budget, reward, rewards in zip(self.budgets, self._uniform, self._uniforms.T, strict=True)
+        ]
+
+    def same(self, index: FloatArray, *, stops: bool) -> list[Reading]:
+        """Returns a policy at each budget whose index is the same at all, see `curves.curve`."""
+        bought = Purchases.of(index, self.survival, stops=stops)
+        resampled = bought.resampled(self._weights, self._points)
+        return [self._read(place, bought, resampled) for place in range(len(self.budgets))]
+
+    def each(self, index: Index, *, stops: bool) -> list[Reading]:
+        """Returns a policy at each budget that has an index for each."""
+        readings = []
+        for place, budget in enumerate(self.budgets):
+            bought = Purchases.of(index(budget), self.survival, stops=stops)
+            readings.append(self._read(place, bought, bought.resampled(self._weights, self._points)))
+        return readings
+
+    def _read(self, place: int, bought: Purchases, resampled: tuple[FloatArray, FloatArray]) -> Reading:
+        budget, curve = self.budgets[place], bought.curve()
+        needed = curve.needed(float(self._uniform[place]) - ROUNDING)
+        samples, success = resampled
+        return Reading(
+            reward=curve.at(budget),
+            samples=min(float(budget), float(curve.samples[-1])),
+            share=np.inf if needed is None else needed / budget,
+            rewards=between(samples, success, np.full(len(samples), float(budget)), success[:, -1]),
+            shares=between(success, samples, self._uniforms[:, place] - ROUNDING, np.inf) / budget,
+        )
+
+
+def group_weights(groups: IntArray, resamples: int, seed: int) -> FloatArray:
+    """Returns the weight of each query in each bootstrap of whole groups, rows of sum 1, shape (r, n)."""
+    _, group = np.unique(groups, return_inverse=True)
+    count = int(group.max()) + 1
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=resamples)
+    weights = drawn[:, group].astype(np.float64)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
+
+
+def between(x: FloatArray, y: FloatArray, level: FloatArray, beyond: FloatArray | float) -> FloatArray:
+    """Returns, on the line through each row's points, y where x first reaches a level.
+
+    Args:
+        x: rows never falling, shape (r, k).
+        y: shape (r, k).
+        level: of each row, shape (r,).
+        beyond: y where x ends before its level.
+
+    Returns:
+        Shape (r,).
+    """
+    rows, after = np.arange(len(x)), (x < level[:, None]).sum(axis=1)
+    right = np.minimum(after, x.shape[1] - 1)
+    left = np.maximum(right - 1, 0)
+    run = x[rows, right] - x[rows, left]
+    way = np.divide(level - x[rows, left], run, out=np.zeros(len(x)), where=run > 0)
+    found = y[rows, left] + np.clip(way, 0.0, 1.0) * (y[rows, right] - y[rows, left])
+    return np.where(after < x.shape[1], found, beyond)
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Mean reward of a policy at an average budget, over splits.
+
+    Attributes:
+        reward: mean over splits of the mean over queries.
+        low: end of its 95% interval over resampled groups of queries.
+        high: the other end.
+        samples: really drawn, a query on average.
+    """
+
+    reward: float
+    low: float
+    high: float
+    samples: float
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Samples that a policy needs for the reward of uniform at B, as a share of uniform's, over splits.
+
+    Attributes:
+        share: mean over splits; None: in some split never reached within the recorded draws.
+        deviation: standard deviation over splits, None as the share.
+        low: end of the share's 95% interval over resampled groups; None: not reached there.
+        high: the other end.
+        over_early_stop: low and high end of the paired difference to `uniform_early_stop`.
+        missed: splits in which it was not reached.
+    """
+
+    share: float | None
+    deviation: float | None
+    low: float | None
+    high: float | None
+    over_early_stop: tuple[float | None, float | None]
+    missed: int
+
+
+def reached(splits: Sequence[Reading]) -> Reached:
+    """Returns the average over splits, at least one."""
+    low, high = np.quantile(np.mean([split.rewards for split in splits], axis=0), ENDS)
+    reward, samples = (float(np.mean([getattr(s, name) for s in splits])) for name in ("reward", "samples"))
+    return Reached(reward, float(low), float(high), samples)
+
+
+def needed(splits: Sequence[Reading], early_stop: Reading) -> Needed:
+    """Returns the average over splits, at least one, against uniform with early stop."""
+    shares = np.array([split.share for split in splits])
+    missed = int(np.isinf(shares).sum())
+    resampled = np.mean([split.shares for split in splits], axis=0)
+    apart = resampled - early_stop.shares
+    return Needed(
+        share=None if missed else float(shares.mean()),
+        deviation=None if missed else float(shares.std()),
+        low=_end(resampled, ENDS[0]),
+        high=_end(resampled, ENDS[1]),
+        over_early_stop=(_end(apart, ENDS[0]), _end(apart, ENDS[1])),
+        missed=missed,
+    )
+
+
+def _end(values: FloatArray, share: float) -> float | None:
+    found = float(np.quantile(values, share, method="nearest"))
+    return found if np.isfinite(found) else None
