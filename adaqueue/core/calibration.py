@@ -119,15 +119,18 @@ def choose(
 ) -> Calibration:
     """Returns the correction, of none, size, temperature and isotonic, that held-out counts like best.
 
-    Each is fitted without a fold and judged on it; the winner is fitted on all.
+    Each is fitted without a fold and judged on it; the winner is fitted on all. Where there is but one fold,
+    nothing can be judged, and it is the size.
 
     Args:
         beliefs: of n queries on which the probe was not fitted.
         successes: verified successes of each, shape (n,).
         samples: verified samples of each, shape (n,).
         stopped: whether a query's drawing depended on its rewards, shape (n,): isotonic is then left out.
-        folds: of each query, near duplicates in one, shape (n,); at least two different ones.
+        folds: of each query, near duplicates in one, shape (n,).
     """
+    if len(np.unique(folds)) < 2:
+        return fit_size(beliefs, successes, samples)
     fits: list[_Fit] = [lambda *_: NONE, fit_size, fit_temperature]
     if not stopped.any() and not beliefs.zero.any():
         fits.append(fit_isotonic)

@@ -95,7 +95,7 @@ def fit_ensemble(
     Returns:
         The ensemble, and numbers of each query from the network that was not trained on it, float64[n, k].
     """
-    tokens = _spread(targets.log_tokens)
+    tokens = spread(targets.log_tokens)
     given = torch.from_numpy(np.array(vectors, dtype=np.float32))
     wide = objective.outputs(targets.wanted.shape[1]) + 1
     members, held_out = [], np.empty((len(given), wide - 1))
@@ -105,7 +105,7 @@ def fit_ensemble(
             own = torch.from_numpy(folds == fold)
             member = Mlp(given.shape[1], wide)
             member.standardise(given[~own])
-            loss = _Loss(objective, targets, tokens)
+            loss = TotalLoss(objective, targets, tokens)
             descend(member, loss, torch.nonzero(~own)[:, 0], torch.nonzero(own)[:, 0], given)
             members.append(member.eval())
             held_out[own.numpy()] = Ensemble([member], tokens).outputs(given[own].numpy())[0]
@@ -113,14 +113,21 @@ def fit_ensemble(
 
 
 @dataclass(frozen=True, eq=False)
-class _Loss:
-    """The head's loss, and a share of the squared error of the log tokens where they are known."""
+class TotalLoss:
+    """The head's loss, and a share of the squared error of the log tokens where they are known.
+
+    Attributes:
+        objective: of the head.
+        targets: of all queries.
+        tokens: centre and scale of the log tokens, float32[2].
+    """
 
     objective: Objective
     targets: Targets
     tokens: Tensor
 
     def __call__(self, outputs: Tensor, rows: Tensor) -> Tensor:
+        """Returns the mean loss of a network's numbers, tokens last, of the queries in rows int64[k]."""
         chosen = self.targets.take(rows)
         loss = self.objective.loss(outputs[:, :-1], chosen)
         known = ~chosen.log_tokens.isnan()
@@ -130,7 +137,8 @@ class _Loss:
         return loss
 
 
-def _spread(log_tokens: Tensor) -> Tensor:
+def spread(log_tokens: Tensor) -> Tensor:
+    """Returns centre and scale of the known log tokens, float32[2], NaN where none is known."""
     known = log_tokens[~log_tokens.isnan()]
     if not len(known):
         return torch.full((2,), torch.nan)

@@ -14,6 +14,7 @@ from adaqueue.adapters.probes.artefacts import pack, require_shapes
 from adaqueue.adapters.probes.heads import HEADS
 from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.calibration import Calibration
+from adaqueue.core.marginal import IntArray
 from adaqueue.core.outcomes import States
 from adaqueue.errors import FingerprintError
 
@@ -40,14 +41,16 @@ class FittedProbe:
         head: what was trained, one of `HEADS`.
         model: what it learned.
         calibration: fitted on held-out queries.
-        held_out: of each training query with samples, in their order, the beliefs of a model that was not
-            trained on it, calibrated: what a rule may be fitted on; None of a probe that was read back.
+        held_out: calibrated beliefs of training queries, each from a model that was not trained on it: what a
+            rule may be fitted on; None of a probe that was read back.
+        held_out_rows: their rows among the training outcomes; None likewise.
     """
 
     head: str
     model: Model
     calibration: Calibration
     held_out: Beliefs | None = None
+    held_out_rows: IntArray | None = None
 
     @property
     def reads(self) -> str:
@@ -77,10 +80,14 @@ def split_calibration(tensors: Mapping[str, Tensor]) -> tuple[Calibration, dict[
     Raises:
         FingerprintError: there is none, or it is no calibration.
     """
-    own = {name: tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
-    knots = own.get(PREFIX + "knots")
-    shape = () if knots is None else tuple(knots.shape[:1])
-    require_shapes(own, {PREFIX + "line": (3,), PREFIX + "knots": shape, PREFIX + "levels": shape})
-    line, knots_, levels = (own[PREFIX + name].double().numpy() for name in ("line", "knots", "levels"))
-    rest = {name: tensor for name, tensor in tensors.items() if name not in own}
-    return Calibration(float(line[0]), float(line[1]), float(line[2]), knots_, levels), rest
+    own, rest = split(tensors, PREFIX)
+    count = own["knots"].shape[:1] if "knots" in own else (0,)
+    require_shapes(own, {"line": (3,), "knots": tuple(count), "levels": tuple(count)})
+    line, knots, levels = (own[name].double().numpy() for name in ("line", "knots", "levels"))
+    return Calibration(float(line[0]), float(line[1]), float(line[2]), knots, levels), rest
+
+
+def split(tensors: Mapping[str, Tensor], prefix: str) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Returns the tensors with a prefix, which is cut off, and the others."""
+    own = {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
+    return own, {name: each for name, each in tensors.items() if not name.startswith(prefix)}

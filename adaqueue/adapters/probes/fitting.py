@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor
 
 from adaqueue.adapters.probes.artefacts import require_shapes, unpack
 from adaqueue.adapters.probes.ensemble import Ensemble, fit_ensemble
-from adaqueue.adapters.probes.fitted import FittedProbe, Model, split_calibration
+from adaqueue.adapters.probes.fitted import FittedProbe, Model, split, split_calibration
 from adaqueue.adapters.probes.heads import head_named, require_full_counts
+from adaqueue.adapters.probes.models import ADAPTER, ConstantModel, NetworkModel, vectors
 from adaqueue.adapters.probes.objectives import OBJECTIVES, targets
-from adaqueue.adapters.probes.readers import lengths
 from adaqueue.adapters.probes.tfidf import TfidfModel, fit_tfidf
 from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.calibration import choose
 from adaqueue.core.folds import balanced_folds
 from adaqueue.core.marginal import IntArray
-from adaqueue.core.outcomes import Outcomes, States
-from adaqueue.errors import BadOutcomesError, SettingsError
+from adaqueue.core.outcomes import Outcomes
+from adaqueue.errors import BadOutcomesError, FingerprintError, SettingsError
 
 FOLDS = 5
 FEWEST_QUERIES = 10
@@ -46,14 +45,15 @@ def fit_probe(head: str, data: Outcomes, seed: int) -> FittedProbe:
     kind = head_named(head)
     if head in ELSEWHERE:
         raise SettingsError(f"the head {head!r} learns from more than outcomes: see `{ELSEWHERE[head]}`")
-    data = data.take(np.flatnonzero(data.samples > 0))
+    seen = np.flatnonzero(data.samples > 0)
+    data = data.take(seen)
     require_full_counts(head, int(data.stopped.sum()))
     if kind.reads == "states" and data.states is None:
         raise BadOutcomesError(f"the head {head!r} reads hidden states, and the outcomes have none")
     folds = folds_of(data, seed)
     model, held_out = _fit(head, data, folds, seed)
     calibration = choose(held_out, data.successes, data.samples, data.stopped, folds)
-    return FittedProbe(head, model, calibration, calibration.apply(held_out))
+    return FittedProbe(head, model, calibration, calibration.apply(held_out), seen)
 
 
 def load_probe(data: bytes, sha256: str) -> FittedProbe:
@@ -63,8 +63,8 @@ def load_probe(data: bytes, sha256: str) -> FittedProbe:
         FingerprintError: the data is not what was registered, or holds something else; names what.
     """
     metadata, tensors = unpack(data, sha256)
-    calibration, rest = split_calibration(tensors)
-    return FittedProbe(metadata["head"], _load(metadata["head"], rest), calibration)
+    head, (calibration, rest) = metadata["head"], split_calibration(tensors)
+    return FittedProbe(head, _load(head, rest), calibration)
 
 
 def folds_of(data: Outcomes, seed: int) -> IntArray:
@@ -82,50 +82,24 @@ def folds_of(data: Outcomes, seed: int) -> IntArray:
     return balanced_folds(data.groups, data.successes / data.samples, min(FOLDS, groups), seed)
 
 
-@dataclass(frozen=True, eq=False)
-class _NetworkModel:
-    head: str
-    ensemble: Ensemble
-
-    def beliefs(self, states: States | None, prompts: Sequence[str]) -> Beliefs:
-        numbers, tokens = self.ensemble.outputs(_vectors(self.head, states, prompts))
-        found = OBJECTIVES[self.head].beliefs(numbers)
-        return Beliefs(found.alpha, found.beta, found.zero, tokens)
-
-    def tensors(self) -> dict[str, Tensor]:
-        return self.ensemble.tensors()
-
-
-class _ConstantModel:
-    """Knows nothing: the calibration says it all."""
-
-    def beliefs(self, states: States | None, prompts: Sequence[str]) -> Beliefs:
-        return Beliefs.of(np.full(len(prompts), 0.5), np.full(len(prompts), 0.5))
-
-    def tensors(self) -> dict[str, Tensor]:
-        return {}
-
-
-def _vectors(head: str, states: States | None, prompts: Sequence[str]) -> States:
-    return lengths(prompts) if head == "length" or states is None else states
-
-
 def _fit(head: str, data: Outcomes, folds: IntArray, seed: int) -> tuple[Model, Beliefs]:
     if head == "constant":
-        return _ConstantModel(), _ConstantModel().beliefs(None, data.prompts)
+        return ConstantModel(), ConstantModel().beliefs(None, data.prompts)
     if head in ("tfidf", "tfidf_logistic"):
         return fit_tfidf(data, folds, head == "tfidf_logistic")
-    vectors = _vectors(head, data.states, data.prompts)
-    ensemble, held_out = fit_ensemble(OBJECTIVES[head], vectors, targets(head, data), folds, seed)
-    return _NetworkModel(head, ensemble), OBJECTIVES[head].beliefs(held_out)
+    given = vectors(head, data.states, data.prompts)
+    ensemble, held_out = fit_ensemble(OBJECTIVES[head], given, targets(head, data), folds, seed)
+    return NetworkModel(head, ensemble, {}), OBJECTIVES[head].beliefs(held_out)
 
 
-def _load(head: str, tensors: dict[str, Tensor]) -> Model:
+def _load(head: str, tensors: Mapping[str, Tensor]) -> Model:
     if head == "constant":
         require_shapes(tensors, {})
-        return _ConstantModel()
+        return ConstantModel()
     if head in ("tfidf", "tfidf_logistic"):
         return TfidfModel.of(tensors, head == "tfidf_logistic")
-    return _NetworkModel(
-        head, Ensemble.of(tensors, None if head == "marginal" else OBJECTIVES[head].outputs(0))
-    )
+    adapter, networks = split(tensors, ADAPTER)
+    if bool(adapter) != (head == "lora"):
+        raise FingerprintError(f"the weights hold no probe: {len(adapter)} adapter tensors for {head!r}")
+    outputs = None if head == "marginal" else OBJECTIVES[head].outputs(0)
+    return NetworkModel(head, Ensemble.of(networks, outputs), adapter)

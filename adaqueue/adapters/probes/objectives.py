@@ -40,6 +40,11 @@ class Targets:
         """Returns the chosen queries."""
         return Targets(self.successes[rows], self.samples[rows], self.wanted[rows], self.log_tokens[rows])
 
+    def to(self, device: torch.device) -> Targets:
+        """Returns the same on a device."""
+        columns = (self.successes, self.samples, self.wanted, self.log_tokens)
+        return Targets(*(column.to(device) for column in columns))
+
 
 @dataclass(frozen=True, slots=True)
 class Objective:
@@ -121,6 +126,7 @@ def _of_vector(raw: FloatArray) -> Beliefs:
 
 OBJECTIVES: Mapping[str, Objective] = {
     "beta": Objective(beta_loss, _of_logs, lambda _: 2),
+    "lora": Objective(beta_loss, _of_logs, lambda _: 2),
     "length": Objective(beta_loss, _of_logs, lambda _: 2),
     "beta_zero": Objective(beta_zero_loss, _of_logs, lambda _: 3),
     "lambda": Objective(_lambda_loss, _of_logit, lambda _: 1),
