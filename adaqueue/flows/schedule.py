@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import numpy as np
 from uuid_utils.compat import uuid7
 
 from adaqueue.core.decisions import Allocation, Entering, Open, Outlook, Prediction, Round, Window
+from adaqueue.core.exploration import EXPLORATION, Explored, explore
 from adaqueue.core.improvement import expected_improvement, improvement_after
 from adaqueue.core.marginal import FloatArray
 from adaqueue.core.policy import decide, fair_order
@@ -29,11 +30,27 @@ MOST_TURNS = 16
 
 
 def schedule_once(
-    lease: Lease, ledger: WindowLedger, predictor: Predictor, doorbell: Doorbell, window_queries: int
+    lease: Lease,
+    ledger: WindowLedger,
+    predictor: Predictor,
+    doorbell: Doorbell,
+    window_queries: int,
+    exploration_share: float = 0.0,
 ) -> int:
     """Takes in the window that is due, if this scheduler holds the lease; returns its number of queries.
 
     Budgets, states and the account commit together; only then is the sampler told, with ids alone.
+
+    Args:
+        lease: makes it the only one.
+        ledger: where queries wait.
+        predictor: says what is believed of them.
+        doorbell: tells the samplers.
+        window_queries: of a full window.
+        exploration_share: of the queries, that get a random budget, see `core.exploration`.
+
+    Returns:
+        How many queries came in.
 
     Raises:
         LeaseLostError: another scheduler took over; nothing was written.
@@ -43,17 +60,20 @@ def schedule_once(
     if epoch is None or window is None:
         return 0
     predictions = predictor.predict(window.run, window.queries)
+    explored = explore(window, exploration_share)
     if window.run.policy in HAZARDS:
-        ledger.enter(epoch, window, *enter_window(window, predictions, window_queries))
-        granted: Sequence[Allocation] = ()
+        granted = explored_allocations(window, predictions, explored)
+        ledger.enter(epoch, window, *enter_window(window, predictions, window_queries), granted)
     else:
-        granted = allocate_window(window, predictions)
+        granted = allocate_window(window, predictions, explored)
         ledger.commit(epoch, window, granted)
     log.info(
-        "run %s: %d queries, %s, predicted by %s",
+        "run %s: %d queries, %d samples of %d granted, %d queries explored, predicted by %s",
         window.run.name,
         len(window.queries),
-        f"{sum(one.budget for one in granted)} samples of {window.total}" if granted else "open",
+        sum(one.budget for one in granted),
+        window.total,
+        len(explored),
         ", ".join(sorted({prediction.probe for prediction in predictions})),
     )
     ring(doorbell, window.run.engine, [a.id for a in granted if a.budget])
@@ -90,15 +110,40 @@ def buy_once(lease: Lease, ledger: RoundLedger, doorbell: Doorbell, waves: int) 
     return 0
 
 
-def allocate_window(window: Window, predictions: Sequence[Prediction]) -> list[Allocation]:
+def explored_allocations(
+    window: Window, predictions: Sequence[Prediction], explored: Mapping[UUID, Explored]
+) -> list[Allocation]:
+    """Returns the allocations of random budgets; they look at no reward, so their price is 0."""
+    return [
+        Allocation(
+            id=uuid7(),
+            query_id=query.id,
+            budget=explored[query.id].budget,
+            first_sample=0,
+            prediction=prediction,
+            price=0.0,
+            propensity=explored[query.id].propensity,
+            reason="a random budget, so that probes learn from what they would pass over",
+            policy=EXPLORATION,
+        )
+        for query, prediction in zip(window.queries, predictions, strict=True)
+        if query.id in explored
+    ]
+
+
+def allocate_window(
+    window: Window, predictions: Sequence[Prediction], explored: Mapping[UUID, Explored]
+) -> list[Allocation]:
     """Returns one allocation for each query of a window whose policy buys once.
 
-    The total is the account's balance. A query's own minimum is a promise: where minimums exceed the
-    total, the account is overdrawn, and the windows that follow repay it.
+    The total is the account's balance. A query's own minimum is a promise, and so is a random budget: where
+    promises exceed the total, the account is overdrawn, and the windows that follow repay it.
     """
+    at_random = explored_allocations(window, predictions, explored)
+    fixed = {one.query_id: one.budget for one in at_random}
     queries = window.queries
-    minimum = np.array([query.min_budget for query in queries], dtype=np.int64)
-    maximum = np.array([query.max_budget for query in queries], dtype=np.int64)
+    minimum = np.array([fixed.get(query.id, query.min_budget) for query in queries], dtype=np.int64)
+    maximum = np.array([fixed.get(query.id, query.max_budget) for query in queries], dtype=np.int64)
     budgets = decide(
         window.run.policy,
         predictions,
@@ -108,9 +153,10 @@ def allocate_window(window: Window, predictions: Sequence[Prediction]) -> list[A
         maximum=maximum,
         order=fair_order([query.external_id for query in queries], seed=window.id.int & 0xFFFFFFFF),
     )
-    return [
+    return at_random + [
         Allocation(uuid7(), query.id, int(units), 0, prediction, float(budgets.price))
         for query, units, prediction in zip(queries, budgets.units, predictions, strict=True)
+        if query.id not in explored
     ]
 
 

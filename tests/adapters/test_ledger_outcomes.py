@@ -181,10 +181,11 @@ def test_a_random_budget_is_known_as_one_with_its_law(database: Database) -> Non
     sampler.record([claim], SAMPLING, samples(claim, 0, 1, 2))
     sampler.finish([closing(claim)], [verdict(claim, number, float(number == 1)) for number in range(3)])
     found = load(scene)
-    assert found.outcomes.rewards == ((0, 1, 0),)
-    assert (found.explored.all(), found.outcomes.stopped.any()) == (True, False)
+    assert [list(rewards) for rewards in found.outcomes.rewards] == [[0, 1, 0]]
+    assert (found.explored.tolist(), found.outcomes.stopped.tolist()) == ([True], [False])
     assert found.propensities.tolist() == [0.01]
-    assert (found.law.average_budget[0], found.law.least[0], found.law.most[0]) == (2.5, 1, 5)
+    assert [found.law.average_budget.tolist(), found.law.most.tolist()] == [[2.5], [5]]
+    assert found.law.least.tolist() == [1]
     assert found.provenance.policies == {"exploration": 1}
 
 

@@ -260,6 +260,26 @@ def entering(window: Window, index: float = 0.5) -> list[Entering]:
     return [Entering(waiting.id, PRIOR, index) for waiting in window.queries]
 
 
+def test_what_is_explored_draws_at_once_and_is_charged_with_the_window(database: Database) -> None:
+    scene = Scene(database, policy="sequential")
+    a, b = scene.add(query("a"), query("b"))
+    windows = scene.windows()
+    epoch, window = windows.lease.acquire(), due(windows)
+    assert epoch is not None
+    explored = Allocation(uuid7(), b, 3, 0, PRIOR, 0.0, propensity=0.01, policy="exploration")
+    windows.enter(epoch, window, entering(window), None, [explored])
+    assert scene.rows("SELECT id, state FROM queries ORDER BY external_id") == [(a, "open"), (b, "sampling")]
+    assert scene.account() == {"allowed": 4, "granted": 3, "returned": 0}
+    rows = scene.rows("SELECT id, window_id, policy, propensity FROM allocations")
+    assert rows == [(explored.id, window.id, "exploration", 0.01)]
+    (claim,) = scene.sampler().claim([explored.id])
+    assert not claim.stops
+    told = {
+        row[0] for row in scene.rows("SELECT query_id FROM predictions WHERE window_id = :id", id=window.id)
+    }
+    assert told == {a, b}
+
+
 def test_queries_that_enter_are_open_with_what_is_believed_of_them_and_bring_their_allowance(
     database: Database,
 ) -> None:

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.core.decisions import Account, Prediction, Waiting, Window
 from adaqueue.core.policy import ONCE
+from adaqueue.core.query import Query
 from adaqueue.core.specs import Run
 from adaqueue.errors import LeaseLostError, UnavailableError
 from adaqueue.flows.schedule import allocate_window, schedule_once
 from adaqueue.ports import Doorbell, Predictor
 from tests.flows.crashes import FAULTS
-from tests.flows.plant import Believer, Bell, Plant, cut_off_everywhere, submit
+from tests.flows.plant import Believer, Bell, Plant, check_books, cut_off_everywhere, submit
 from tests.scene import PRIOR, Scene, Windows, query
 
 B_MAX = 6
@@ -58,12 +61,11 @@ def test_budgets_spend_the_total_within_every_querys_limits_and_break_no_promise
     limits: list[list[int]], total: int, policy: str, data: st.DataObject
 ) -> None:
     waiting = tuple(
-        Waiting(uuid7(), f"q{number}", "math", low, high, None, None)
-        for number, (low, high) in enumerate(limits)
+        Waiting(uuid7(), f"q{number}", "math", low, high, {}, "") for number, (low, high) in enumerate(limits)
     )
     chances = data.draw(st.lists(st.floats(0.01, 0.99), min_size=len(limits), max_size=len(limits)))
     window = Window(uuid7(), Account(replace(RUN, policy=policy), "t", 0.0, 0.0), waiting, total)
-    granted = allocate_window(window, [Prediction(p, 1 - p, "p", "") for p in chances])
+    granted = allocate_window(window, [Prediction(p, 1 - p, "p", "") for p in chances], {})
     assert [allocation.query_id for allocation in granted] == [query.id for query in waiting]
     assert all(low <= one.budget <= high for one, (low, high) in zip(granted, limits, strict=True))
     promised, possible = (sum(column) for column in zip(*limits, strict=True))
@@ -73,10 +75,11 @@ def test_budgets_spend_the_total_within_every_querys_limits_and_break_no_promise
 
 
 def test_ties_do_not_always_go_to_the_same_queries() -> None:
-    waiting = tuple(Waiting(uuid7(), f"q{number}", "math", 0, 6, None, None) for number in range(3))
+    waiting = tuple(Waiting(uuid7(), f"q{number}", "math", 0, 6, {}, "") for number in range(3))
     lucky = set()
     for _ in range(60):
-        granted = allocate_window(Window(uuid7(), Account(RUN, "t", 0.0, 0.0), waiting, 1), [PRIOR] * 3)
+        window = Window(uuid7(), Account(RUN, "t", 0.0, 0.0), waiting, 1)
+        granted = allocate_window(window, [PRIOR] * 3, {})
         lucky |= {number for number, one in enumerate(granted) if one.budget}
     assert lucky == {0, 1, 2}
 
@@ -155,6 +158,72 @@ def test_a_window_stands_even_where_nobody_hears_of_it(scene: Scene) -> None:
     scene.add(query("a"))
     assert scheduled(scene.windows(), Believer(), Deaf()) == 1
     assert budgets(scene) == {"a": 2}
+
+
+def explored(plant: Plant, *queries: Query, share: float = 1.0) -> list[Row[Any]]:
+    """Takes queries from the client to their ends; returns the random budgets among them."""
+    plant.exploration_share = share
+    submit(plant, *queries)
+    plant.settle()
+    return plant.scene.rows(
+        "SELECT a.policy, a.reason, a.budget, a.propensity, answers.samples_used, answers.verified "
+        "FROM allocations a JOIN answers USING (query_id) WHERE a.policy = 'exploration'"
+    )
+
+
+@pytest.mark.parametrize("policy", ["sequential", "window"])
+def test_a_random_budget_is_drawn_in_full_and_the_best_of_it_is_the_answer(
+    build: Callable[..., Plant], policy: str
+) -> None:
+    plant = build("run", policy=policy, average_budget=4.0, has_features=False)
+    rows = explored(plant, *(query(f"q{n}", reference="1", min_budget=3) for n in range(3)))
+    check_books(plant)
+    assert len(rows) == 3
+    for row in rows:
+        assert row.samples_used == row.budget >= 3
+        assert row.verified
+        assert 0 < row.propensity < 1
+        assert row.reason.startswith("a random budget")
+    assert plant.scene.account()["granted"] == sum(row.budget for row in rows)
+
+
+@pytest.mark.parametrize("policy", ["sequential", "window"])
+def test_what_is_explored_is_charged_and_others_share_what_is_left(
+    build: Callable[..., Plant], policy: str
+) -> None:
+    plant = build("run", policy=policy, average_budget=2.0, is_batch=True, has_features=False)
+    rows = explored(plant, *(query(f"q{n}", reference="never") for n in range(60)), share=0.3)
+    assert 5 < len(rows) < 40
+    assert plant.scene.account() == {"allowed": 120, "granted": 120, "returned": 0}
+
+
+def test_a_random_budget_that_nobody_drew_by_its_deadline_is_given_back(build: Callable[..., Plant]) -> None:
+    plant = build("run", policy="sequential", has_features=False)
+    plant.exploration_share = 1.0
+    submit(plant, query("a", reference="1", deadline_seconds=30))
+    plant.ingest()
+    plant.schedule()
+    plant.scene.pass_time(31.0)
+    plant.buy()
+    assert plant.scene.outcomes() == {"a": "expired"}
+    account = plant.scene.account()
+    assert account["returned"] == account["granted"] > 0
+
+
+@pytest.mark.parametrize(
+    ("flow", "policy"), [("schedule", "sequential"), ("schedule", "window"), ("verify", "sequential")]
+)
+@pytest.mark.parametrize(("fault", "after"), FAULTS)
+def test_a_fault_at_any_call_loses_nothing_of_what_is_explored(
+    build: Callable[..., Plant], flow: str, policy: str, fault: type[BaseException], after: bool
+) -> None:
+    def explored_query(name: str) -> Plant:
+        plant = build(name, policy=policy, has_features=False)
+        plant.exploration_share = 1.0
+        submit(plant, query("a", reference="1"))
+        return plant
+
+    assert cut_off_everywhere(explored_query, flow, fault, after) >= 2
 
 
 @pytest.mark.parametrize(("fault", "after"), FAULTS)

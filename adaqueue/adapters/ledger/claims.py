@@ -132,7 +132,7 @@ def _claim(
         first_sample=row.first_sample,
         samples=tuple(_with_reward(sample, query) for sample in drawn),
         verdicts=tuple(settled),
-        stops=run.policy in HAZARDS,
+        stops=row.policy in HAZARDS,
         min_budget=least_samples(run, bound),
         max_budget=most_samples(run, bound),
         prior=(row.alpha, row.beta),

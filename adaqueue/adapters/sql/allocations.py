@@ -52,7 +52,7 @@ def _row(window_id: UUID, run: Run, allocation: Allocation) -> dict[str, Any]:
         "beta": said.beta,
         "index": allocation.index,
         "price": allocation.price,
-        "policy": run.policy,
+        "policy": allocation.policy or run.policy,
         "probe": said.probe,
         "propensity": allocation.propensity,
         "reason": allocation.reason or said.reason,
@@ -97,7 +97,7 @@ def claim(conn: Connection, ids: Sequence[UUID], worker_id: UUID, stage: str) ->
         stage: `draw` or `verify`.
 
     Returns:
-        (id, attempt, query_id, budget, first_sample, alpha, beta) of what the worker now holds.
+        (id, attempt, query_id, budget, first_sample, alpha, beta, policy) of what the worker now holds.
     """
     ready = (
         select(AllocationRow.id)
@@ -122,6 +122,7 @@ def claim(conn: Connection, ids: Sequence[UUID], worker_id: UUID, stage: str) ->
             AllocationRow.first_sample,
             AllocationRow.alpha,
             AllocationRow.beta,
+            AllocationRow.policy,
         )
     )
     return sorted(conn.execute(statement), key=lambda row: row.id)
