@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 from uuid import UUID
 
@@ -22,6 +23,8 @@ from adaqueue.core.query import Message, Query
 from adaqueue.core.records import Claim, Closing, Doubt, Sample, Unit, Verdict
 from adaqueue.core.specs import FeatureSpec, Run, Sampling
 from adaqueue.core.trust import Audit
+
+NO_VECTORS: Mapping[str, Mapping[UUID, bytes]] = MappingProxyType({})
 
 
 class Inbox(Protocol):
@@ -83,12 +86,18 @@ class IngestLedger(Protocol):
 class FeatureLedger(Protocol):
     """What the features step reads and writes."""
 
-    def begin(self, ids: Sequence[UUID]) -> dict[UUID, tuple[Message, ...]]:
-        """Counts an attempt and returns the prompts of those that wait for features."""
+    def begin(self, ids: Sequence[UUID]) -> dict[UUID, Query]:
+        """Counts an attempt and returns those that wait for features."""
         ...
 
-    def store(self, fingerprint: str, vectors: Mapping[UUID, bytes], failed: Sequence[UUID]) -> None:
-        """Commits vectors; these queries and the failed ones then wait for their window."""
+    def store(
+        self,
+        fingerprint: str,
+        vectors: Mapping[UUID, bytes],
+        failed: Sequence[UUID],
+        adapted: Mapping[str, Mapping[UUID, bytes]] = NO_VECTORS,
+    ) -> None:
+        """Commits vectors, and further ones by their fingerprint; all queries then wait for their window."""
         ...
 
 

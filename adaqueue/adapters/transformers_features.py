@@ -27,12 +27,12 @@ class TransformersFeatures:
     """
 
     def __init__(self, model: LanguageModel, spec: FeatureSpec | None = None) -> None:
-        self._model = model
+        self.model = model
         self.spec = spec or model.feature_spec()
 
     def vectors(self, prompts: Sequence[tuple[Message, ...]]) -> list[bytes]:
         """Returns float32 vectors, see `FeatureProvider`."""
-        encoded = [self._model.encode(messages)[-self.spec.most_tokens :] for messages in prompts]
+        encoded = [self.model.encode(messages)[-self.spec.most_tokens :] for messages in prompts]
         found: dict[int, bytes] = {}
         for chosen in batches([len(prompt) for prompt in encoded]):
             states = self._states([encoded[index] for index in chosen])
@@ -40,7 +40,7 @@ class TransformersFeatures:
         return [found[index] for index in range(len(encoded))]
 
     def _states(self, prompts: Sequence[list[int]]) -> NDArray[np.float32]:
-        ids, mask = self._model.pad(prompts, "right")
+        ids, mask = self.model.pad(prompts, "right")
         try:
             with torch.inference_mode():
                 return pooled(self._layer(ids, mask), mask, self.spec.pooling)
@@ -50,7 +50,7 @@ class TransformersFeatures:
     def _layer(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Only a layer before the last needs all of them kept."""
         inner = self.spec.layer != -1
-        said = self._model.model.base_model(
+        said = self.model.model.base_model(
             input_ids=ids, attention_mask=mask, use_cache=False, output_hidden_states=inner
         )
         states: torch.Tensor = said.hidden_states[self.spec.layer] if inner else said.last_hidden_state

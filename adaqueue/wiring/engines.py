@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from adaqueue.adapters.replay_engine import ReplayEngine
-from adaqueue.core.specs import Sampling
+from adaqueue.core.specs import FeatureSpec, Sampling
 from adaqueue.demo import MAX_TOKENS, MODEL_NAME
 from adaqueue.demo.queries import model_path
 from adaqueue.errors import EngineError, SettingsError
@@ -17,6 +18,8 @@ from adaqueue.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
     from adaqueue.adapters.language_model import LanguageModel
+    from adaqueue.adapters.lora_features import LoraFeatures
+    from adaqueue.adapters.probe_registry import ProbeRegistry
     from adaqueue.adapters.prompt_encoder import PromptEncoder
     from adaqueue.adapters.vllm_server import VllmServer
 
@@ -70,6 +73,23 @@ def feature_provider(settings: Settings, stopping: Callable[[], bool]) -> Featur
     provider = VllmFeatures(url, prompt_encoder(settings), pooling=pooling)
     provider.wait_ready(READY_SECONDS, stopping)
     return provider
+
+
+def lora_features(
+    settings: Settings,
+    provider: FeatureProvider,
+    registry: ProbeRegistry,
+    register: Callable[[FeatureSpec], None],
+) -> LoraFeatures:
+    """Returns who computes what LoRA probes in use read; it loads the base model if it has to."""
+    from adaqueue.adapters.lora_features import LoraFeatures
+    from adaqueue.adapters.transformers_features import TransformersFeatures
+
+    @cache
+    def model() -> LanguageModel:
+        return provider.model if isinstance(provider, TransformersFeatures) else language_model(settings)
+
+    return LoraFeatures(registry, provider.spec, model, register)
 
 
 def check_layer(settings: Settings) -> None:

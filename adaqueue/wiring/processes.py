@@ -45,6 +45,7 @@ from adaqueue.wiring.engines import (
     Kind,
     engine_server,
     feature_provider,
+    lora_features,
     sample_engines,
     sampling,
 )
@@ -120,11 +121,13 @@ def run_features() -> None:
 
     settings, database = _start()
     provider = feature_provider(settings, stopping=lambda: False)
-    train_shipped_probes(provider, registry(settings, database), sampling(settings))
+    ledger, probes = PostgresFeatureLedger(database), registry(settings, database)
+    ledger.register(provider.spec)
+    train_shipped_probes(provider, probes, sampling(settings))
+    adapted = lora_features(settings, provider, probes, ledger.register)
     heartbeat = Heartbeat(database, "features", settings.heartbeat_seconds)
     app = make_app(addresses(settings).broker_url)
-    ledger = PostgresFeatureLedger(database)
-    add_task(app, "features", lambda ids: featurize(ids, ledger, provider))
+    add_task(app, "features", lambda ids: featurize(ids, ledger, provider, adapted))
     _serve(partial(serve, app, "features", ["features"], lambda: None), heartbeat)
 
 

@@ -205,7 +205,7 @@ def test_features_that_came_are_rung_for_no_more(featured: Scene) -> None:
 
 def test_prompts_are_given_to_those_who_ask_only_while_they_wait_for_features(featured: Scene) -> None:
     one, two = featured.add(query("a", prompt="1 + 1"), query("b"))
-    assert featured.features.begin([one]) == {one: ({"role": "user", "content": "1 + 1"},)}
+    assert featured.features.begin([one])[one].prompt == "1 + 1"
     featured.features.store("f", {one: b"1234"}, [])
     assert list(featured.features.begin([one, two])) == [two]
     assert featured.rows("SELECT features_attempts FROM queries ORDER BY external_id") == [(1,), (1,)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.sql import features
 from adaqueue.core.query import Message
 from adaqueue.flows.features import featurize
 from tests.flows.crashes import FAULTS, Crash
@@ -73,6 +75,33 @@ def test_a_prompt_on_which_the_model_breaks_goes_on_alone_without_features(scene
 def test_where_every_prompt_breaks_the_model_all_go_on_without(scene: Scene) -> None:
     featurize(add(scene, POISON, f"{POISON} 2"), scene.features, Reader())
     assert vectors(scene) == {}
+    assert set(states(scene).values()) == {"window"}
+
+
+class Doubled(Reader):
+    """The features of an adapted model: the prompt's length, twice."""
+
+    spec = replace(Reader.spec, adapter="adapted")
+
+    def vectors(self, prompts: Sequence[tuple[Message, ...]]) -> list[bytes]:
+        return [2 * vector for vector in super().vectors(prompts)]
+
+
+def test_a_domain_whose_probe_reads_adapted_features_gets_them_beside_the_base_models(scene: Scene) -> None:
+    one, two, poisoned = scene.add(
+        query("one", prompt="1"),
+        query("two", prompt="22", domain="chat", reference=None),
+        query("poisoned", prompt=POISON),
+    )
+    doubled = Doubled()
+    featurize(
+        [one, two, poisoned], scene.features, Reader(), lambda domain: doubled if domain == "math" else None
+    )
+    with scene.database.begin() as conn:
+        found = features.of_queries(conn, [one, two, poisoned])
+    base, adapted = Reader.spec.fingerprint(), Doubled.spec.fingerprint()
+    assert found == {one: {base: length("1"), adapted: 2 * length("1")}, two: {base: length("22")}}
+    assert doubled.read == ["1"]
     assert set(states(scene).values()) == {"window"}
 
 

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import feature_specs, features, queries
-from adaqueue.core.query import Message
+from adaqueue.core.query import Query
 from adaqueue.core.specs import FeatureSpec
+from adaqueue.ports import NO_VECTORS
 
 
 class PostgresFeatureLedger:
@@ -26,14 +27,21 @@ class PostgresFeatureLedger:
         with self._database.begin() as conn:
             feature_specs.store(conn, spec)
 
-    def begin(self, ids: Sequence[UUID]) -> dict[UUID, tuple[Message, ...]]:
+    def begin(self, ids: Sequence[UUID]) -> dict[UUID, Query]:
         """Counts an attempt, see `FeatureLedger`."""
         with self._database.begin() as conn:
-            loaded = queries.load(conn, queries.begin_features(conn, ids))
-        return {query_id: query.messages for query_id, query in loaded.items()}
+            return queries.load(conn, queries.begin_features(conn, ids))
 
-    def store(self, fingerprint: str, vectors: Mapping[UUID, bytes], failed: Sequence[UUID]) -> None:
+    def store(
+        self,
+        fingerprint: str,
+        vectors: Mapping[UUID, bytes],
+        failed: Sequence[UUID],
+        adapted: Mapping[str, Mapping[UUID, bytes]] = NO_VECTORS,
+    ) -> None:
         """Commits vectors, see `FeatureLedger`."""
         with self._database.begin() as conn:
             features.store(conn, fingerprint, dict(vectors))
+            for other, found in adapted.items():
+                features.store(conn, other, dict(found))
             queries.to_window(conn, [*vectors, *failed])
