@@ -10,8 +10,10 @@ import typer
 from adaqueue.cli.audit import audit
 from adaqueue.cli.demo import demo
 from adaqueue.cli.doctor import doctor
+from adaqueue.cli.evaluate import evaluate
 from adaqueue.cli.gate import gate
 from adaqueue.cli.importing import import_queries
+from adaqueue.cli.probe import probe
 from adaqueue.cli.run import run
 from adaqueue.cli.system import down, status, up
 from adaqueue.cli.twin import twin
@@ -26,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # brackets stand for themselves
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, up, down, status, doctor, twin):
+for command in (demo, run, up, down, status, doctor, twin, evaluate):
     app.command()(command)
 app.command("import")(import_queries)
 verify = typer.Typer(
@@ -39,6 +41,7 @@ verify.command()(math)
 verify.command()(gate)
 verify.command()(audit)
 app.add_typer(verify, name="verify")
+app.add_typer(probe, name="probe")
 
 
 def main() -> None:

@@ -70,6 +70,25 @@ Scorer = Callable[[IntArray, IntArray, int], Scores]
 
 
 @dataclass(frozen=True, eq=False)
+class Prepared:
+    """Probes of one set of queries, that wait to be fitted.
+
+    Attributes:
+        probe: the one that decides.
+        baselines: others, whose quality is reported.
+        cut: prompts that were too long for the model that reads them, and were cut.
+    """
+
+    probe: Scorer
+    baselines: Mapping[str, Scorer]
+    cut: int
+
+
+Progress = Callable[[str, int, int], None]
+"""(what is being done, steps done, steps in all)."""
+
+
+@dataclass(frozen=True, eq=False)
 class Recorded:
     """Queries as they are replayed.
 
@@ -156,35 +175,28 @@ class Evaluation:
     baselines: Mapping[str, Predictor]
 
 
-def evaluate(
-    outcomes: Outcomes,
-    probe: Scorer,
-    baselines: Mapping[str, Scorer],
-    plan: Plan,
-    on_split: Callable[[], None],
-) -> Evaluation:
+def evaluate(outcomes: Outcomes, probes: Prepared, plan: Plan, on_progress: Progress) -> Evaluation:
     """Returns what every policy reaches, and what it needs for uniform's reward.
 
     Args:
         outcomes: queries with rewards 0 and 1, none of them stopped early.
-        probe: scores queries.
-        baselines: other probes, whose quality is reported beside it.
+        probes: what scores them.
         plan: budgets at most the samples that every query has.
-        on_split: called after each way to split.
+        on_progress: called after each way to split.
     """
     queries = Recorded.of(outcomes)
     replay = Replay(queries.survival, queries.groups, plan.budgets)
     readings = {name: [own] for name, own in _known(queries, replay).items()}
-    quality: dict[str, list[Predictor]] = {name: [] for name in ("probe", *baselines)}
+    quality: dict[str, list[Predictor]] = {name: [] for name in ("probe", *probes.baselines)}
     for seed in range(plan.seeds):
         folds = balanced_folds(queries.groups, queries.rates, plan.folds, seed)
-        split = _Split.of(queries, folds, probe, plan.budgets, seed)
+        split = _Split.of(queries, folds, probes.probe, plan.budgets, seed)
         for name, own in split.readings(replay).items():
             readings.setdefault(name, []).append(own)
         quality["probe"].append(_quality(split.score, queries))
-        for name, scorer in baselines.items():
+        for name, scorer in probes.baselines.items():
             quality[name].append(_quality(_cross_fitted(queries, folds, scorer, seed), queries))
-        on_split()
+        on_progress("splits", seed + 1, plan.seeds)
     means = {name: _mean_quality(own) for name, own in quality.items()}
     return Evaluation(
         {name: _over_splits(readings[name], plan, reached) for name in POLICIES},

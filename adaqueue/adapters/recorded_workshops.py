@@ -1,0 +1,56 @@
+"""Where the probes of recorded queries are made: of their text, or of a model's hidden states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from adaqueue.adapters.recorded_probes import baselines, metadata_values, nearness, state_probe, text_probe
+from adaqueue.adapters.text_features import Texts
+from adaqueue.core.evaluation import Prepared, Progress
+from adaqueue.core.marginal import IntArray
+from adaqueue.core.outcomes import Outcomes
+
+if TYPE_CHECKING:  # it takes seconds to import, and text needs none of it
+    from adaqueue.adapters.encoder_features import EncoderFeatures
+
+
+class TextWorkshop:
+    """Makes probes that read the prompts' text."""
+
+    def near_duplicates(self, prompts: Sequence[str]) -> IntArray:
+        """Returns a number for each prompt, the same for prompts of nearly the same words."""
+        return Texts.of(prompts).near_duplicates()
+
+    def prepare(
+        self, outcomes: Outcomes, metadata: Sequence[Sequence[float | str]], on_progress: Progress
+    ) -> Prepared:
+        """Returns the text probe and its baselines, see `flows.evaluate.Workshop`."""
+        more = [nearness(metadata_values(metadata))] if metadata[0] else []
+        return Prepared(text_probe(outcomes, more), baselines(outcomes), 0)
+
+
+class ModelWorkshop(TextWorkshop):
+    """Makes probes that read a model's hidden states, and the text beside them.
+
+    Args:
+        features: computes them.
+    """
+
+    def __init__(self, features: EncoderFeatures) -> None:
+        self._features = features
+
+    def prepare(
+        self, outcomes: Outcomes, metadata: Sequence[Sequence[float | str]], on_progress: Progress
+    ) -> Prepared:
+        """Returns the probe on hidden states and its baselines."""
+        done = 0
+
+        def on_states(count: int) -> None:
+            nonlocal done
+            done += count
+            on_progress("features", done, len(outcomes))
+
+        states, cut = self._features.states(outcomes.messages, on_states)
+        more = [nearness(metadata_values(metadata))] if metadata[0] else []
+        return Prepared(state_probe(outcomes, states, more), baselines(outcomes), cut)

@@ -1,0 +1,137 @@
+"""`evaluate`: every policy on files of recorded outcomes, without a system."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from adaqueue.cli.evaluation_report import as_data, show
+from adaqueue.cli.lines import read_lines
+from adaqueue.cli.options import JsonFile, check_writable, write_json
+from adaqueue.core.evaluation import Progress
+from adaqueue.core.recorded import RecordedQuery
+from adaqueue.errors import AdaQueueError, BadQueryError, SettingsError
+from adaqueue.flows.evaluate import Options, Workshop, report_on
+from adaqueue.wiring.evaluation import workshop
+
+INCOMPLETE = 3
+MOST_COMPLAINTS = 20
+
+
+def evaluate(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="Recorded outcomes, JSON lines; .gz is read too.")
+    ],
+    budgets: Annotated[
+        str | None,
+        typer.Option(
+            help="Average budgets, as in 1,2,4,8 [default: powers of 2 up to half of the recorded samples].",
+            show_default=False,
+        ),
+    ] = None,
+    features: Annotated[
+        str,
+        typer.Option(help="What the probe reads: text, or the folder of a Hugging Face model (its states)."),
+    ] = "text",
+    metadata: Annotated[
+        str,
+        typer.Option(
+            help="Pieces of the rows' metadata that the probe reads too, as in level,subject: only what is "
+            "known before sampling."
+        ),
+    ] = "",
+    folds: Annotated[int, typer.Option(min=2, max=100, help="Parts into which queries are split.")] = 5,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000,
+            help="Ways to split them [default: 10, fewer beyond 2,000 queries].",
+            show_default=False,
+        ),
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Show what every policy would have reached on recorded samples, with probes that never saw the queries.
+
+    A row holds {"id", "domain", "prompt"} and one of {"n", "successes"}, {"rewards": [0, 1, ...]} and
+    {"samples": [{"text", "reward"}]}; "group" keeps rows on one side of every split, else near duplicates are
+    kept together. The tables give the samples that each policy needs for the success of uniform best-of-B, as
+    a share of uniform's.
+
+    Exit status 3: some row or file was refused; the rest was evaluated.
+    """
+    check_writable(json)
+    options = Options(_budgets(budgets), folds, seeds, tuple(name for name in metadata.split(",") if name))
+    maker = workshop(features)
+    found = {name: _evaluated(path, maker, options, json != "-") for name, path in _named(files).items()}
+    settings = {"features": features, "metadata": list(options.metadata), "folds": folds}
+    sets = {name: {**data, **settings} for name, data in found.items()}
+    write_json(json, next(iter(sets.values())) if len(sets) == 1 else {"sets": sets})
+    if any(data["refused"] or "error" in data for data in sets.values()):
+        raise typer.Exit(INCOMPLETE)
+
+
+def _budgets(given: str | None) -> tuple[int, ...] | None:
+    if given is None:
+        return None
+    parts = [part.strip() for part in given.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise SettingsError(f"budgets: {given!r}: give whole numbers above 0, as in 1,2,4,8")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _named(files: list[str]) -> dict[str, str]:
+    """The files by name; by path where two have one name."""
+    names = [Path(file).name for file in files]
+    return {name if names.count(name) == 1 else file: file for name, file in zip(names, files, strict=True)}
+
+
+def _evaluated(path: str, maker: Workshop, options: Options, shown: bool) -> dict[str, Any]:
+    started, console = time.monotonic(), Console(stderr=True)
+    queries, refusals = _read(path)
+    for line, refusal in list(refusals.items())[:MOST_COMPLAINTS]:
+        _complain(console, f"{path}: line {line}: {refusal}")
+    if len(refusals) > MOST_COMPLAINTS:
+        _complain(console, f"{path}: {len(refusals):,} lines refused, these are the first {MOST_COMPLAINTS}")
+    try:
+        with _progress(console) as on_progress:
+            report = report_on(queries, maker, options, on_progress)
+    except AdaQueueError as error:
+        _complain(console, f"{path}: {error}")
+        return {"queries": len(queries), "refused": len(refusals), "error": str(error)}
+    seconds = round(time.monotonic() - started, 1)
+    if shown:
+        show(Path(path).name, report, seconds, Console())
+    return {**as_data(report), "refused": len(refusals), "seconds": seconds}
+
+
+def _read(path: str) -> tuple[list[RecordedQuery], dict[int, BadQueryError]]:
+    """Returns the good rows, and what is wrong with the others by line."""
+    queries, refusals = [], {}
+    for line in read_lines(path):
+        try:
+            queries.append(RecordedQuery.from_row(line.row(), line.number))
+        except BadQueryError as error:
+            refusals[line.number] = error
+    return queries, refusals
+
+
+def _complain(console: Console, words: str) -> None:
+    console.print(words, style="red", soft_wrap=True, markup=False, highlight=False)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("reading")
+        yield lambda words, done, total: bar.update(task, description=words, completed=done, total=total)

@@ -1,0 +1,115 @@
+"""The figures of `evaluate`, as tables and as data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from adaqueue.core.evaluation import CONTROLS, Predictor
+from adaqueue.core.replays import Needed, Reached
+from adaqueue.flows.evaluate import Report
+
+LAST = ("sequential_oracle", "sequential_beta")
+"""What comes after them is of another kind: variants, and controls."""
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """Returns a set's figures as JSON holds them, average budgets as text."""
+    found = report.evaluation
+    needed = {name: row for name, row in found.needed.items() if name not in CONTROLS}
+    return {
+        "queries": report.queries,
+        "groups": report.groups,
+        "samples": report.samples,
+        "seeds": report.plan.seeds,
+        "cut": report.cut,
+        "policies": {
+            name: {str(b): asdict(cell) for b, cell in row.items()} for name, row in found.policies.items()
+        },
+        "equal_reward_budget": _shares(needed),
+        "equal_reward_details": {
+            name: {str(b): _details(cell) for b, cell in row.items()} for name, row in needed.items()
+        },
+        "controls": _shares({name: found.needed[name] for name in CONTROLS}),
+        "predictor": _quality(found.predictor),
+        "baselines": {name: _quality(other) for name, other in found.baselines.items()},
+    }
+
+
+def _shares(rows: Mapping[str, Mapping[int, Needed]]) -> dict[str, dict[str, float | None]]:
+    return {name: {str(b): cell.share for b, cell in row.items()} for name, row in rows.items()}
+
+
+def _details(cell: Needed) -> dict[str, Any]:
+    low, high = cell.over_early_stop
+    return {
+        "low": cell.low,
+        "high": cell.high,
+        "deviation": cell.deviation,
+        "splits_not_reached": cell.missed,
+        "over_early_stop": {"low": low, "high": high},
+    }
+
+
+def _quality(predictor: Predictor) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in asdict(predictor).items()}
+
+
+def show(name: str, report: Report, seconds: float, console: Console) -> None:
+    """Prints a set's figures as tables."""
+    found, console = report.evaluation, _wide_enough(console, len(report.plan.budgets))
+    shares = _table(f"{name}: {report.queries:,} queries, share of uniform's samples for its success", report)
+    for policy, row in found.needed.items():
+        shares.add_row(policy, *map(_share, row.values()), end_section=policy in LAST)
+    rewards = _table("success at B samples a query", report)
+    for policy, reached in found.policies.items():
+        rewards.add_row(policy, *map(_reward, reached.values()))
+    console.print(shares, rewards, _predictors(found.predictor, found.baselines))
+    cut = f" {report.cut:,} prompts were too long and cut." if report.cut else ""
+    console.print(
+        f"{report.samples} samples of each query, {report.groups:,} groups, {report.plan.folds} folds split "
+        f"in {report.plan.seeds} ways, {seconds:.0f} s.{cut} Below each: 95% interval over groups.",
+        soft_wrap=True,
+    )
+
+
+def _wide_enough(console: Console, columns: int) -> Console:
+    """What is read by no terminal is not cut to the width of one."""
+    needed = 30 + 12 * columns
+    return console if console.is_terminal else Console(file=console.file, width=max(console.width, needed))
+
+
+def _table(title: str, report: Report) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("B", no_wrap=True)
+    for budget in report.plan.budgets:
+        table.add_column(str(budget), overflow="fold", justify="right")
+    return table
+
+
+def _share(cell: Needed) -> str:
+    share = "not reached" if cell.share is None else f"{cell.share:.3f}"
+    return f"{share}\n{_end(cell.low)}-{_end(cell.high)}"
+
+
+def _end(end: float | None) -> str:
+    return "never" if end is None else f"{end:.2f}"
+
+
+def _reward(cell: Reached) -> str:
+    return f"{cell.reward:.3f}\n{cell.low:.2f}-{cell.high:.2f}"
+
+
+def _predictors(predictor: Predictor, baselines: Mapping[str, Predictor]) -> Table:
+    table = Table("probe", "loss", "average", "optimal", "accuracy", "ECE", box=box.SIMPLE_HEAD)
+    for name, own in {"the probe": predictor, **baselines}.items():
+        table.add_row(
+            name, *(f"{x:.3f}" for x in (own.loss, own.average, own.optimal, own.accuracy, own.ece))
+        )
+    return table

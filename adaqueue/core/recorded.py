@@ -1,0 +1,149 @@
+"""Recorded outcomes as they are evaluated: read row by row, then put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from adaqueue.core.marginal import IntArray
+from adaqueue.core.outcomes import Outcomes
+from adaqueue.core.plain import check_text
+from adaqueue.core.query import Query
+from adaqueue.errors import BadOutcomesError, BadQueryError
+
+MOST_TAG = 100
+"""Characters of a piece of metadata that serves as a feature: a tag, not a text."""
+
+NearDuplicates = Callable[[Sequence[str]], IntArray]
+"""Prompts -> a number for each, the same for those of nearly the same words."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedQuery:
+    """A query and what was recorded of it.
+
+    Attributes:
+        query: its prompt and metadata.
+        rewards: in sampling order, at least one.
+        tokens: generated tokens of a sample, mean; NaN where unknown.
+        group: rows of one group stay on one side of every split; None: near duplicates do.
+    """
+
+    query: Query
+    rewards: tuple[float, ...]
+    tokens: float
+    group: str | None
+
+    @classmethod
+    def from_row(cls, row: object, line: int) -> RecordedQuery:
+        """Returns the query of one JSON object; of any domain, as nothing is verified.
+
+        Args:
+            row: as the file has it. Counts that come with samples are taken for their rewards.
+            line: stands for an id where there is none.
+
+        Raises:
+            BadQueryError: the row is malformed, or not every sample has a reward.
+            NotYetError: it is about routing.
+        """
+        if not isinstance(row, dict):
+            raise BadQueryError("row", row, 'give a JSON object such as {"prompt": "...", "rewards": [0, 1]}')
+        _check_domain(row.get("domain"))
+        given = {name: value for name, value in row.items() if name not in _dropped(row)}
+        query = Query.from_row({"id": f"line-{line}", **given, "domain": "chat"})
+        recording = query.recording
+        if recording is None or not recording.all_rewarded:
+            remedy = "give rewards, n and successes, or samples each with its reward"
+            raise BadQueryError("rewards", None, remedy)
+        rewards = tuple(float(sample.reward) for sample in recording.samples if sample.reward is not None)
+        counted = [sample.tokens for sample in recording.samples if sample.tokens is not None]
+        return cls(query, rewards, float(np.mean(counted)) if counted else float("nan"), _group(row))
+
+
+def _check_domain(domain: object) -> None:
+    if domain is None:
+        raise BadQueryError("domain", None, "the field is required")
+    check_text("domain", domain)
+
+
+def _dropped(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """References verify; where there are counts, texts have been counted."""
+    return ("reference", "samples") if row.get("successes") is not None else ("reference",)
+
+
+def _group(row: Mapping[str, Any]) -> str | None:
+    group = row.get("group")
+    if group is None:
+        return None
+    if isinstance(group, bool) or not isinstance(group, str | int):
+        raise BadQueryError("group", group, "give text or a whole number")
+    return str(group)
+
+
+def outcomes_of(queries: Sequence[RecordedQuery], near_duplicates: NearDuplicates) -> Outcomes:
+    """Returns the queries as outcomes, without states, in groups.
+
+    Queries that name their group are grouped by it. Where some do not, near duplicates are together as well.
+
+    Args:
+        queries: at least one.
+        near_duplicates: asked where some query names no group.
+    """
+    n = len(queries)
+    messages = tuple(own.query.messages for own in queries)
+    rewards = tuple(own.rewards for own in queries)
+    tokens = np.array([own.tokens for own in queries])
+    ids = tuple(str(own.query.id) for own in queries)
+    alone = Outcomes(ids, messages, None, rewards, np.zeros(n, dtype=np.bool_), np.arange(n), tokens)
+    named = np.unique([own.group or f"\0{place}" for place, own in enumerate(queries)], return_inverse=True)[
+        1
+    ]
+    all_named = all(own.group is not None for own in queries)
+    groups = named if all_named else joined(named, near_duplicates(alone.prompts))
+    return Outcomes(ids, messages, None, rewards, alone.stopped, groups, tokens)
+
+
+def joined(first: IntArray, second: IntArray) -> IntArray:
+    """Returns the finest grouping that keeps together what either grouping does, shape (n,)."""
+    n = len(first)
+    places = np.arange(n)
+    links = [n + first, n + int(first.max()) + 1 + second]
+    size = n + int(first.max()) + 1 + int(second.max()) + 1
+    graph = coo_array((np.ones(2 * n), (np.tile(places, 2), np.concatenate(links))), shape=(size, size))
+    found: IntArray = connected_components(graph, directed=False)[1][:n].astype(np.int64)
+    return found
+
+
+def is_binary(outcomes: Outcomes) -> bool:
+    """Whether every reward is 0 or 1: a verdict, not a grade."""
+    return all(reward in (0, 1) for row in outcomes.rewards for reward in row)
+
+
+def metadata_rows(queries: Sequence[RecordedQuery], names: Sequence[str]) -> list[list[float | str]]:
+    """Returns, for each query, the chosen pieces of its metadata: numbers, or short text; "" where absent.
+
+    Raises:
+        BadOutcomesError: no query has one of them, or a value is neither number nor short text.
+    """
+    for name in names:
+        if not any(name in own.query.metadata for own in queries):
+            known = sorted({key for own in queries for key in own.query.metadata}) or ["none"]
+            raise BadOutcomesError(f"metadata: {name!r}: no query has it; known are {', '.join(known)}")
+    return [[_tag(own, name) for name in names] for own in queries]
+
+
+def _tag(own: RecordedQuery, name: str) -> float | str:
+    value = own.query.metadata.get(name)
+    if value is None:
+        return ""
+    if isinstance(value, bool | int | float):
+        return float(value)
+    if isinstance(value, str) and len(value) <= MOST_TAG:
+        return value
+    remedy = f"give a number, or text of at most {MOST_TAG} characters"
+    raise BadOutcomesError(f"metadata.{name}: {value!r:.80} of {own.query.id}: {remedy}")
