@@ -16,6 +16,7 @@ AdaQueueError
 │   └── VerifierAwayError     nobody can verify now: it is tried again until somebody can
 ├── FingerprintError          a probe does not belong to these features or sampling settings
 ├── BadOutcomesError          recorded outcomes cannot train a probe of this kind
+│   └── NoSupportError        they say nothing of some queries or budgets: more must be explored
 ├── AlreadyUpError            another process holds the data folder
 ├── LeaseLostError            another scheduler took over; this one's window was not written
 └── LedgerRefusedError        Postgres refuses the data itself; trying again does not help
@@ -116,6 +117,10 @@ class FingerprintError(AdaQueueError):
 
 class BadOutcomesError(AdaQueueError):
     """Recorded outcomes cannot train a probe of this kind; says which, how many, and the remedy."""
+
+
+class NoSupportError(BadOutcomesError):
+    """Outcomes say nothing of some queries, or of some budgets; names them and the remedy."""
 
 
 class AlreadyUpError(AdaQueueError):

@@ -10,6 +10,7 @@ import numpy as np
 
 from adaqueue.core.decisions import Waiting, Window
 from adaqueue.core.marginal import FloatArray, IntArray
+from adaqueue.core.specs import Run
 
 EXPLORATION = "exploration"
 """What such an allocation names as its policy; its samples are drawn at once, a success stops none."""
@@ -37,15 +38,14 @@ class Explored:
 def explore(window: Window, share: float) -> dict[UUID, Explored]:
     """Returns the window's queries that get a random budget.
 
-    Who is chosen, and what it gets, depends on nothing that a query says but its limits. Nothing is explored
-    in replays, under policies outside `EXPLORED`, for chat, whose rewards are real, in windows of a
-    batch with fewer than `LEAST_BATCH` queries, and where the account has nothing to spend.
+    Who is chosen, and what it gets, depends on nothing that a query says but its limits. Chat, whose rewards
+    are real, is never explored.
 
     Args:
         window: its id and those of its queries seed the draw.
         share: of the queries, in [0, 1].
     """
-    if not _explores(window):
+    if not explores(window.run, len(window.queries)):
         return {}
     found = {}
     for query in window.queries:
@@ -53,6 +53,17 @@ def explore(window: Window, share: float) -> dict[UUID, Explored]:
         if chance < share and query.domain != "chat" and query.max_budget > 0:
             found[query.id] = _explored(query, window.run.average_budget, chance / share, share)
     return found
+
+
+def explores(run: Run, queries: int) -> bool:
+    """Whether a window of so many queries is explored at all.
+
+    It is not in replays, under policies outside `EXPLORED`, where a run may spend nothing, and in windows of
+    a batch with fewer than `LEAST_BATCH` queries.
+    """
+    if run.engine == "replay" or run.policy not in EXPLORED or run.average_budget <= 0:
+        return False
+    return not run.is_batch or queries >= LEAST_BATCH
 
 
 def reach(average_budget: FloatArray, least: IntArray, most: IntArray, b: int) -> FloatArray:
@@ -72,13 +83,6 @@ def reach(average_budget: FloatArray, least: IntArray, most: IntArray, b: int) -
     tail[sample <= least[:, None]] = 1.0
     tail[sample > most[:, None]] = 0.0
     return tail
-
-
-def _explores(window: Window) -> bool:
-    run = window.run
-    if run.engine == "replay" or run.policy not in EXPLORED or window.total <= 0:
-        return False
-    return run.average_budget > 0 and (not run.is_batch or len(window.queries) >= LEAST_BATCH)
 
 
 def _explored(query: Waiting, average_budget: float, chance: float, share: float) -> Explored:

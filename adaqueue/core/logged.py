@@ -97,7 +97,8 @@ class Logged:
             the query's content: under the prior, and under uniform policies.
         beliefs: what that probe said; its score is `beliefs.score`.
         budgets: samples granted, 0 where the query abstained, shape (n,).
-        explored: whether the budget was random, shape (n,).
+        explorable: whether the budget might have been random, shape (n,).
+        explored: whether it was, shape (n,).
         propensities: chance of the budget, 1 where it was not random, shape (n,).
         law: of random budgets.
         provenance: of all of them.
@@ -109,14 +110,16 @@ class Logged:
     reads: tuple[str | None, ...]
     beliefs: Beliefs
     budgets: IntArray
+    explorable: BoolArray
     explored: BoolArray
     propensities: FloatArray
     law: Law
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        columns = (self.windows, self.probes, self.reads, self.budgets, self.explored, self.propensities)
-        lengths = {len(column) for column in columns} | {len(self.beliefs.alpha), len(self.law.most)}
+        columns = (self.windows, self.probes, self.reads, self.budgets, self.explorable, self.explored)
+        others = (self.propensities, self.beliefs.alpha, self.law.most)
+        lengths = {len(column) for column in (*columns, *others)}
         if lengths != {len(self.outcomes)}:
             raise ValueError(f"{len(self.outcomes)} queries need as many of each, not {sorted(lengths)}")
 
@@ -135,6 +138,7 @@ class Logged:
             reads=tuple(self.reads[row] for row in rows),
             beliefs=Beliefs(said.alpha[rows], said.beta[rows], said.zero[rows], said.tokens[rows]),
             budgets=self.budgets[rows],
+            explorable=self.explorable[rows],
             explored=self.explored[rows],
             propensities=self.propensities[rows],
             law=self.law.take(rows),

@@ -168,7 +168,9 @@ def test_a_probe_that_nobody_knows_any_more_read_what_nobody_knows(database: Dat
 def test_windows_are_told_apart(scene: Scene) -> None:
     draw(scene, {"a": (1,), "b": (0,)})
     draw(scene, {"c": (1,)})
-    assert sorted(load(scene).windows) == [0, 0, 1]
+    found = load(scene)
+    assert sorted(found.windows) == [0, 0, 1]
+    assert not found.explorable.any()
 
 
 def test_a_random_budget_is_known_as_one_with_its_law(database: Database) -> None:
@@ -186,6 +188,7 @@ def test_a_random_budget_is_known_as_one_with_its_law(database: Database) -> Non
     assert found.propensities.tolist() == [0.01]
     assert [found.law.average_budget.tolist(), found.law.most.tolist()] == [[2.5], [5]]
     assert found.law.least.tolist() == [1]
+    assert found.explorable.tolist() == [True]
     assert found.provenance.policies == {"exploration": 1}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import replace
 from uuid import UUID
 
@@ -30,7 +30,7 @@ def chances(average_budget: float, low: int, high: int) -> list[float]:
     """Of each budget 1, 2, ..., high, by the law's definition."""
     stop = 1 / max(average_budget, 1.0)
     raw = {budget: stop * (1 - stop) ** (budget - 1) for budget in range(1, 2_000)}
-    cut: Counter[int] = Counter()
+    cut: defaultdict[int, float] = defaultdict(float)
     for budget, chance in raw.items():
         cut[min(max(budget, low), high)] += chance
     return [cut[budget] for budget in range(1, high + 1)]
@@ -104,10 +104,6 @@ def test_where_there_is_nothing_to_learn_nothing_is_explored(run: Run) -> None:
 def test_chat_and_what_may_draw_nothing_is_not_explored() -> None:
     assert explore(window(domain="chat"), 1.0) == {}
     assert explore(window(high=0), 1.0) == {}
-
-
-def test_an_account_that_has_nothing_left_explores_nothing() -> None:
-    assert explore(replace(window(), total=0), 1.0) == {}
 
 
 def test_small_batches_are_left_alone_and_small_windows_of_a_stream_are_not() -> None:

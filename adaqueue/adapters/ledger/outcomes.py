@@ -16,9 +16,9 @@ from adaqueue.adapters.ledger.limits import least_samples, most_samples
 from adaqueue.adapters.ledger.verifying import PostgresAudits
 from adaqueue.adapters.sql import outcomes, runs
 from adaqueue.core.beliefs import Beliefs
-from adaqueue.core.exploration import EXPLORATION, EXPLORED
+from adaqueue.core.exploration import EXPLORATION, EXPLORED, explores
 from adaqueue.core.logged import Law, Logged, Provenance, Scope
-from adaqueue.core.marginal import FloatArray, IntArray
+from adaqueue.core.marginal import BoolArray, FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes, States
 from adaqueue.core.query import Message
 from adaqueue.core.sequential import HAZARDS
@@ -54,14 +54,16 @@ class PostgresOutcomes:
             rows = [row for row, reason in zip(found, reasons, strict=True) if not reason]
             run_of = runs.by_id(conn, {row.run_id for row in rows})
             verifiers = outcomes.verifiers(conn, [row.id for row in rows])
+        windows = _codes([row.window_id for row in rows])
         said = Beliefs(*(_floats(rows, name) for name in ("alpha", "beta", "zero", "believed_tokens")))
         return Logged(
             outcomes=self._outcomes(rows, run_of, has_states=scope.features is not None),
-            windows=_codes([row.window_id for row in rows]),
+            windows=windows,
             probes=tuple(row.probe for row in rows),
             reads=tuple(_reads(row, run_of[row.run_id]) for row in rows),
             beliefs=said,
             budgets=np.array([row.budget for row in rows], dtype=np.int64),
+            explorable=_explorable(rows, windows, run_of),
             explored=np.array([_is_explored(row) for row in rows], dtype=np.bool_),
             propensities=_floats(rows, "propensity"),
             law=_law(rows, run_of),
@@ -113,6 +115,16 @@ def _left_out(row: Row[Any], scope: Scope) -> str:
 
 def _is_explored(row: Row[Any]) -> bool:
     return bool(row.policy == EXPLORATION)
+
+
+def _explorable(rows: Rows, windows: IntArray, run_of: Mapping[UUID, Run]) -> BoolArray:
+    """Takes what was left out for no part of a window: a few windows of a batch may seem too small."""
+    sizes = np.bincount(windows)[windows].tolist() if rows else []
+    may = [
+        row.domain != "chat" and explores(run_of[row.run_id], size)
+        for row, size in zip(rows, sizes, strict=True)
+    ]
+    return np.array(may, dtype=np.bool_)
 
 
 def _reads(row: Row[Any], run: Run) -> str | None:
