@@ -96,7 +96,7 @@ class Settings(BaseModel):
         0.02, ge=0, le=1, description="share of queries with a random budget, which later probes learn from"
     )
     retrain_at: str = Field(
-        "0 3 * * *", description="when probes are retrained: minute hour day month weekday, UTC; empty: never"
+        "0 3 * * *", min_length=9, description="when probes are retrained: minute hour day month weekday, UTC"
     )
     retrain_heads: str = Field(
         "beta", description="heads that are trained as challengers, with commas", min_length=1

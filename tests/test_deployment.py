@@ -30,7 +30,7 @@ SERVERS = {"redis", "postgres"}
 WORKERS = sorted(set(SERVICES) - SERVERS - {"migrate"})
 PASSWORDS = {"REDIS_PASSWORD": "of-redis", "POSTGRES_PASSWORD": "of-postgres"}
 # read by clients or by `adaqueue up` alone; Celery's broker is the Redis of the compose file
-COUNTS = {"samplers", "verifiers", "sandboxes"}
+COUNTS = {"samplers", "verifiers", "sandboxes", "trainers"}
 NOT_FOR_WORKERS = {"policy", "average_budget", "b_max", "data_folder", "broker_url", *COUNTS}
 
 
@@ -159,7 +159,7 @@ def test_secrets_reach_only_those_who_need_them() -> None:
     def knows(service: str) -> bool:
         return any(word in value for value in environment(service).values() for word in PASSWORDS.values())
 
-    ledger = {"migrate", "scheduler", "features", "sampler", "sampler-2", "verifier"}
+    ledger = {"migrate", "scheduler", "features", "sampler", "sampler-2", "verifier", "trainer", "schedule"}
     assert {service for service in SERVICES if knows(service)} == SERVERS | ledger
     assert not any("PASSWORD" in str(service.get("command")) for service in SERVICES.values())
 

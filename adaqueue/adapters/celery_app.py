@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 from adaqueue.errors import UnavailableError
 
 SAMPLE_BATCH = 64
+TRAIN_QUEUE = "train"
 BATCHES = {"features": 128, "verify": 16}
 """Ids of one message at most; a slow test holds up its message's other queries alone."""
 
@@ -53,8 +54,8 @@ def make_app(broker_url: str) -> Celery:
 
 
 def queue_name(queue: str) -> str:
-    """Returns the Celery queue for `features`, `verify`, or an engine's samples."""
-    return queue if queue in BATCHES else f"sample-{queue}"
+    """Returns the Celery queue for `features`, `verify`, `train`, or an engine's samples."""
+    return queue if queue in BATCHES or queue == TRAIN_QUEUE else f"sample-{queue}"
 
 
 class CeleryDoorbell:
@@ -95,6 +96,39 @@ def add_task(app: Celery, queue: str, work: Callable[[list[UUID]], int]) -> None
         work([UUID(key) for key in ids])
 
     app.task(name=queue_name(queue), ignore_result=True)(answer_doorbell)
+
+
+def add_slot_task(app: Celery, name: str, work: Callable[[], Any]) -> None:
+    """Lets the application's workers do a piece of scheduled work; it carries nothing, not even its slot."""
+
+    def answer_schedule() -> None:
+        work()
+
+    app.task(name=name, ignore_result=True)(answer_schedule)
+
+
+def send_when_due(app: Celery, entries: Mapping[str, Any], queue: str) -> None:
+    """Sends each task of the entries when it is due, and once at the start, until SIGTERM.
+
+    Whoever works them off knows which slot they are for, so that several schedules do no harm, nor does one
+    that was down when a slot was due.
+
+    Args:
+        app: of the workers.
+        entries: tasks by name, with their schedules as Celery's beat reads them.
+        queue: to which they are sent.
+    """
+    app.conf.update(
+        timezone="UTC",
+        beat_schedule={
+            name: {"task": name, "schedule": when, "options": {"queue": queue}}
+            for name, when in entries.items()
+        },
+    )
+    for name in entries:
+        app.send_task(name, queue=queue, ignore_result=True)
+    # the scheduler that keeps no file: it would be a pickle, and slots remember better
+    app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel="WARNING", quiet=True).run()
 
 
 def serve(

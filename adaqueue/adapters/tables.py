@@ -242,12 +242,12 @@ class TrainingRow(Base):
 
 
 class FeatureSpecRow(Base):
-    """What a fingerprint of features stands for."""
+    """What a fingerprint of features stands for, and when a process last began to compute them."""
 
     __tablename__ = "feature_specs"
     fingerprint: Mapped[str] = mapped_column(primary_key=True)
     spec: Mapped[dict[str, Any]]
-    created_at: Mapped[datetime.datetime] = now()
+    used_at: Mapped[datetime.datetime] = now()
 
 
 class DeadLetterRow(Base):

@@ -25,6 +25,7 @@ FEATURES = 2**18
 SIGNS = "()[]{}.,:;?!=<>+-*/^_$\\'\"%#"
 FARTHEST = 4.0
 ALIKE = 0.9
+COMMON = 0.05
 BLOCK = 500  # prompts compared with all others at a time, for memory's sake
 WORD = r"\w+|[^\w\s]"
 
@@ -58,9 +59,28 @@ class Texts:
 
     def near_duplicates(self) -> IntArray:
         """Returns a number for each prompt, the same for prompts of nearly the same words, shape (n,)."""
-        rows = normalize(self.words)
-        alike = [rows[start : start + BLOCK] @ rows.T >= ALIKE for start in range(0, rows.shape[0], BLOCK)]
-        return np.asarray(connected_components(vstack(alike))[1], dtype=np.int64)
+        return _linked(self.words)
+
+    def near_duplicates_of_a_workload(self) -> IntArray:
+        """Returns `near_duplicates`, but of prompts of one template only those with the same words.
+
+        What makes up over a twentieth of all prompts is not repetition but the work itself: its queries differ
+        by their numbers or names, and the queries to come will be like them.
+        """
+        groups = self.near_duplicates()
+        _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        common = np.flatnonzero(sizes[group] > max(COMMON * len(groups), 1))
+        if len(common):
+            rare = TfidfTransformer(sublinear_tf=True).fit(self.words).transform(self.words[common])
+            groups[common] = groups.max() + 1 + _linked(rare)
+        return groups
+
+
+def _linked(counts: csr_matrix) -> IntArray:
+    """Numbers rows; those that a chain of cosines of at least `ALIKE` links share a number."""
+    rows = normalize(counts)
+    alike = [rows[start : start + BLOCK] @ rows.T >= ALIKE for start in range(0, rows.shape[0], BLOCK)]
+    return np.asarray(connected_components(vstack(alike))[1], dtype=np.int64)
 
 
 class TextProbe:

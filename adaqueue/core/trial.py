@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import gammaincc
 
 from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.curves import curve
@@ -174,7 +174,7 @@ def drift(predicted: FloatArray, first: FloatArray) -> Drift:
         predicted=float(predicted.mean()),
         observed=float(first.mean()),
         error=float(np.average(np.abs(seen - said), weights=sizes)),
-        chance=float(chi2.sf(statistic, bins)),
+        chance=float(gammaincc(bins / 2, statistic / 2)),
     )
 
 

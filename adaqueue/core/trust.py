@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import numpy as np
-from scipy.special import roots_jacobi
-from scipy.stats import binomtest
+from scipy.special import betaincinv, roots_jacobi
 
 from adaqueue.core.records import Verdict
 
@@ -69,8 +68,10 @@ class Share:
         """Returns the exact 95% interval (Clopper and Pearson); all of [0, 1] where there was none."""
         if not self.of:
             return 0.0, 1.0
-        found = binomtest(self.count, self.of).proportion_ci(0.95, "exact")
-        return float(found.low), float(found.high)
+        hits, misses = self.count, self.of - self.count
+        low = float(betaincinv(hits, misses + 1, 0.025)) if hits else 0.0
+        high = float(betaincinv(hits + 1, misses, 0.975)) if misses else 1.0
+        return low, high
 
 
 @dataclass(frozen=True, slots=True)

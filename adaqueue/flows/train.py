@@ -48,8 +48,8 @@ class Trained:
         probe: reads states or prompts.
         rule: orders sequential buying by its scores.
         metrics: what it says of training queries by models that were not trained on them: `log_likelihood`,
-            in nats a query; `error`, calibration on first draws; and, where no success stopped the drawing, the
-            losses of `predictor_quality`. Not a number is None.
+            in nats a query; `error`, calibration on first draws; and, where no success stopped the drawing,
+            the losses of `predictor_quality`. Not a number is None.
     """
 
     probe: Probe

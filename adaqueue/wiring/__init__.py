@@ -9,6 +9,7 @@ from adaqueue.wiring.borrowed import own_system
 from adaqueue.wiring.clients import ClientServices, audited, client_services
 from adaqueue.wiring.doctor import Finding, examine
 from adaqueue.wiring.system import Manners, is_up, status, take_down, up
+from adaqueue.wiring.trainer import TRAINED_DOMAINS, ProbeDesk, probe_desk
 
 __all__ = [
     "DEMO_MODEL",
@@ -16,7 +17,9 @@ __all__ = [
     "Domain",
     "Finding",
     "Manners",
+    "ProbeDesk",
     "Settings",
+    "TRAINED_DOMAINS",
     "audited",
     "client_services",
     "demo_queries",
@@ -24,6 +27,7 @@ __all__ = [
     "is_up",
     "load_settings",
     "own_system",
+    "probe_desk",
     "status",
     "take_down",
     "up",

@@ -67,6 +67,7 @@ def own_system(
 
 def _start(settings: Settings, log_path: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "adaqueue", "up", "--parent-pid", str(os.getpid())]
+    settings = settings.model_copy(update={"trainers": 0})  # it lives for no night
     with log_path.open("ab") as log:
         return subprocess.Popen(
             command,

@@ -37,12 +37,16 @@ def processes(settings: Settings, folder: Path, where: Addresses) -> list[Proces
         found += _sampler(name, _names("engine", settings.samplers)[number], settings, folder, ledger)
     if settings.engine != "replay":
         found += _features(settings, folder, ledger)
+        if settings.trainers:
+            found += [_process(name, name, settings, folder, ledger) for name in ("trainer", "schedule")]
     return found
 
 
 def reports(name: str) -> bool:
     """Whether the process of this name reports to the ledger once it serves."""
-    return name in ("scheduler", "features") or name.startswith(("sampler", "verifier"))
+    return name in ("scheduler", "features", "trainer", "schedule") or name.startswith(
+        ("sampler", "verifier")
+    )
 
 
 def judge_key(settings: Settings) -> dict[str, str]:

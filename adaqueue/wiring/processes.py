@@ -64,7 +64,7 @@ VERIFIER_THREADS = 4
 
 def run_scheduler() -> None:
     """Runs ingest, windows, rounds, deadlines and the reaper until SIGTERM; what decides needs the lease."""
-    settings, database = _start()
+    settings, database = start()
     stopping = _stopping()
     if settings.engine != "replay":
         _load_probe_code()
@@ -119,7 +119,7 @@ def run_features() -> None:
     """Answers the features doorbell until SIGTERM; first trains the shipped model's probes if need be."""
     from adaqueue.wiring.training import train_shipped_probes
 
-    settings, database = _start()
+    settings, database = start()
     provider = feature_provider(settings, stopping=lambda: False)
     ledger, probes = PostgresFeatureLedger(database), registry(settings, database)
     ledger.register(provider.spec)
@@ -133,7 +133,7 @@ def run_features() -> None:
 
 def run_sampler() -> None:
     """Answers the sample doorbells of its engines until SIGTERM; unfinished work is handed back."""
-    settings, database = _start()
+    settings, database = start()
     stopping = Event()
     engines = sample_engines(settings, stopping.is_set)
     serves = (settings.engine, settings.model)
@@ -151,7 +151,7 @@ def run_sampler() -> None:
 
 def run_verifier() -> None:
     """Answers the verify doorbell until SIGTERM; what it does not end in time is verified by others."""
-    settings, database = _start()
+    settings, database = start()
     stopping = Event()
     tools = verifiers(settings)
     serves = (None, settings.reward_model)
@@ -210,7 +210,8 @@ def reaper_ledger(settings: Settings, database: Database) -> PostgresReaperLedge
     )
 
 
-def _start() -> tuple[Settings, Database]:
+def start() -> tuple[Settings, Database]:
+    """Returns a process's settings and its ledger; sets its log up."""
     settings = _settings()
     return settings, Database(addresses(settings).database_url)
 

@@ -55,7 +55,7 @@ def upgrade() -> None:
         "feature_specs",
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("spec", postgresql.JSONB(), nullable=False),
-        sa.Column("created_at", TIME, server_default=NOW, nullable=False),
+        sa.Column("used_at", TIME, server_default=NOW, nullable=False),
         sa.PrimaryKeyConstraint("fingerprint", name="pk_feature_specs"),
     )
     op.add_column("predictions", sa.Column("zero", sa.Double(), server_default=sa.text("0"), nullable=False))

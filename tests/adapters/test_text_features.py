@@ -83,6 +83,15 @@ def test_outcomes_that_are_all_the_same_are_learned(successes: int) -> None:
     assert (said > 1).all() if successes else (said < -1).all()
 
 
+def test_a_template_of_many_prompts_is_the_work_itself_and_what_repeats_in_it_is_not() -> None:
+    body = "A farmer has a number of cows and sells some of them at the market every day, gaining {}."
+    prompts = [body.format(n) for n in range(20)] + [body.format(3).upper(), "How far is the moon?"]
+    assert len(set(Texts.of(prompts).near_duplicates().tolist())) == 2
+    groups = Texts.of(prompts).near_duplicates_of_a_workload()
+    assert groups[3] == groups[20]
+    assert len(set(groups.tolist())) == 21
+
+
 def test_prompts_of_nearly_the_same_words_are_one_group() -> None:
     body = "A farmer has a number of cows and sells some of them at the market every day, gaining {}."
     groups = Texts.of([body.format(3), "How far is the moon?", body.format(44), ""]).near_duplicates()

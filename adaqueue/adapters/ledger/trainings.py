@@ -1,0 +1,68 @@
+"""The trainer's books: what was trained when, and once for each slot of the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.sql import feature_specs, trainings
+from adaqueue.core.specs import FeatureSpec
+
+
+class PostgresTrainings:
+    """Begins and ends trainings.
+
+    Args:
+        database: the ledger's Postgres.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def now(self) -> datetime:
+        """Returns Postgres's time: hosts' clocks differ."""
+        with self._database.begin() as conn:
+            at: datetime = conn.execute(select(func.now())).scalar_one()
+        return at
+
+    def newest_features(self, model: str) -> FeatureSpec | None:
+        """Returns the specification of the newest features of a model; None if it has none yet."""
+        with self._database.begin() as conn:
+            found = feature_specs.newest(conn, model)
+        return None if found is None else FeatureSpec(**found)
+
+    def once(
+        self, decoder: str, domain: str, slot: str | None, work: Callable[[], Mapping[str, Any]]
+    ) -> Mapping[str, Any] | None:
+        """Returns the report of `work`, which is done unless the slot has been worked off, or is being.
+
+        Args:
+            decoder: model whose queries they are.
+            domain: of the queries.
+            slot: of the schedule; None is always worked off.
+            work: returns its report as plain data; what it raises is entered, and raised.
+        """
+        with self._database.begin() as conn:
+            key = trainings.begin(conn, decoder, domain, slot)
+        if key is None:
+            return None
+        state, report = "failed", {"error": "the process died"}
+        try:
+            report = dict(work())
+            state = "done"
+        except BaseException as error:
+            report = {"error": f"{type(error).__name__}: {error}"}
+            raise
+        finally:
+            with self._database.begin() as conn:
+                trainings.end(conn, key, state, report)
+        return report
+
+    def newest(self, most: int) -> list[Mapping[str, Any]]:
+        """Returns so many trainings at most, the newest first, as plain data."""
+        with self._database.begin() as conn:
+            return [row._asdict() for row in trainings.newest(conn, most)]

@@ -1,0 +1,45 @@
+"""SQL of the table `trainings`."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from uuid_utils.compat import uuid7
+
+from adaqueue.adapters.sql.clock import ago
+from adaqueue.adapters.tables import TrainingRow
+
+TABLE = TrainingRow.__table__
+LOST_SECONDS = 7_200.0
+"""A training that runs for longer died with its process."""
+
+
+def begin(conn: Connection, decoder: str, domain: str, slot: str | None) -> UUID | None:
+    """Enters a training as running, and returns its key; None where the slot has one that runs or is done."""
+    row = {"id": uuid7(), "decoder": decoder, "domain": domain, "slot": slot, "state": "running"}
+    lost = (TABLE.c.state == "running") & (TABLE.c.started_at < ago(LOST_SECONDS))
+    statement = (
+        insert(TrainingRow)
+        .values(row)
+        .on_conflict_do_update(
+            index_elements=["decoder", "domain", "slot"],
+            set_={"id": row["id"], "state": "running", "started_at": func.now(), "ended_at": None},
+            where=or_(TABLE.c.state == "failed", lost),
+        )
+        .returning(TrainingRow.id)
+    )
+    return conn.execute(statement).scalar_one_or_none()
+
+
+def end(conn: Connection, training_id: UUID, state: str, report: dict[str, Any]) -> None:
+    """Enters what came of a training."""
+    values = {"state": state, "report": report, "ended_at": func.now()}
+    conn.execute(update(TrainingRow).where(TrainingRow.id == training_id).values(**values))
+
+
+def newest(conn: Connection, most: int) -> list[Row[Any]]:
+    """Returns so many trainings at most, the newest first."""
+    return list(conn.execute(select(TABLE).order_by(TrainingRow.started_at.desc()).limit(most)))

@@ -1,0 +1,214 @@
+"""The trainer and its schedule: who retrains the probes, on what, and when."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from adaqueue.adapters.celery_app import TRAIN_QUEUE, add_slot_task, make_app, send_when_due, serve
+from adaqueue.adapters.cron import last_due, schedule_of
+from adaqueue.adapters.heartbeat import Heartbeat
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.ledger.outcomes import PostgresOutcomes
+from adaqueue.adapters.ledger.trainings import PostgresTrainings
+from adaqueue.adapters.probe_registry import ProbeRegistry
+from adaqueue.core.evidence import admissible, require_every_region
+from adaqueue.core.logged import Logged, Scope
+from adaqueue.core.marginal import IntArray
+from adaqueue.core.outcomes import Outcomes
+from adaqueue.core.papers import Papers
+from adaqueue.core.query import DOMAINS
+from adaqueue.core.retraining import Plan, Retraining
+from adaqueue.core.trial import Drift
+from adaqueue.errors import BadOutcomesError, SettingsError
+from adaqueue.flows.retrain import Trainer
+from adaqueue.flows.train import FreshProbe
+from adaqueue.settings import Settings
+from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
+from adaqueue.wiring.engines import sampling
+from adaqueue.wiring.processes import registry, start
+
+log = logging.getLogger(__name__)
+
+RETRAIN = "retrain"
+WATCH = "watch"
+WATCH_AT = "30 * * * *"
+"""When predictions are compared with what came of them."""
+
+TRAINED_DOMAINS = tuple(domain for domain in DOMAINS if domain != "chat")
+"""Where samples succeed or fail."""
+
+
+@dataclass(frozen=True)
+class ProbeDesk:
+    """What a person works with.
+
+    Attributes:
+        registry: lists, shows, promotes and rolls back.
+        training: retrains, and looks for drift.
+        books: of past trainings.
+    """
+
+    registry: ProbeRegistry
+    training: Training
+    books: PostgresTrainings
+
+
+class Training:
+    """Retrains the probes of the system's model.
+
+    Args:
+        settings: of the system.
+        database: the ledger's Postgres.
+    """
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._books = PostgresTrainings(database)
+        self._trainer = Trainer(
+            PostgresOutcomes(database, _near_duplicates), registry(settings, database), _fit, _screen
+        )
+
+    def retrain_slot(self) -> None:
+        """Retrains every domain, unless the newest slot of the schedule has been worked off."""
+        schedule = schedule_of("retrain_at", self._settings.retrain_at)
+        self._work_off(f"{RETRAIN} {last_due(schedule, self._books.now()):%Y-%m-%dT%H:%M}", self._report)
+
+    def watch_slot(self) -> None:
+        """Looks for drift in every domain, unless the newest slot has been worked off."""
+        schedule = schedule_of(WATCH, WATCH_AT)
+        self._work_off(f"{WATCH} {last_due(schedule, self._books.now()):%Y-%m-%dT%H:%M}", self._drift_report)
+
+    def retrain(self, domain: str, plan: Plan) -> Retraining:
+        """Retrains a domain now, whatever the schedule says, and enters it in the books.
+
+        Raises:
+            BadOutcomesError: the model has no features yet.
+        """
+        found: list[Retraining] = []
+
+        def work() -> Mapping[str, Any]:
+            found.append(self._trainer.retrain(*self._subject(domain), plan))
+            return found[0].to_data()
+
+        self._books.once(self._settings.model, domain, None, work)
+        return found[0]
+
+    def drift(self, domain: str) -> Drift | None:
+        """Returns how the probe in use agrees with life; None where there is too little of it."""
+        try:
+            return self._trainer.drift(*self._subject(domain))
+        except BadOutcomesError:
+            return None
+
+    def plan(self, heads: Sequence[str] = (), *, promotes: bool = True) -> Plan:
+        """Returns the plan of the settings, with other heads if any are given."""
+        named = heads or [name.strip() for name in self._settings.retrain_heads.split(",") if name.strip()]
+        _check_heads(named)
+        return Plan(tuple(named), self._settings.retrain_queries, promotes)
+
+    def _subject(self, domain: str) -> tuple[Scope, Papers]:
+        drawn = sampling(self._settings)
+        spec = self._books.newest_features(drawn.model)
+        if spec is None:
+            raise BadOutcomesError(f"{drawn.model} has no features yet: give queries to a system that is up")
+        papers = Papers.of(domain, spec, drawn)
+        most = self._settings.retrain_most_queries
+        scope = Scope(drawn.model, domain, papers.sampling_fingerprint, papers.features_fingerprint, most)
+        return scope, papers
+
+    def _work_off(self, slot: str, work: Callable[[str], Mapping[str, Any]]) -> None:
+        for domain in TRAINED_DOMAINS:
+            report = self._books.once(self._settings.model, domain, slot, partial(work, domain))
+            if report is not None:
+                log.info("%s of %s: %s", slot, domain, report)
+
+    def _report(self, domain: str) -> Mapping[str, Any]:
+        try:
+            scope, papers = self._subject(domain)
+        except BadOutcomesError as error:
+            return {"refusal": str(error)}
+        return self._trainer.retrain(scope, papers, self.plan()).to_data()
+
+    def _drift_report(self, domain: str) -> Mapping[str, Any]:
+        found = self.drift(domain)
+        return {"drift": None if found is None else {**asdict(found), "is_alarm": found.is_alarm}}
+
+
+@contextmanager
+def probe_desk(settings: Settings) -> Iterator[ProbeDesk]:
+    """Yields what a person looks at and changes of probes' lives.
+
+    Raises:
+        UnavailableError: no system is up, or its ledger cannot be reached.
+    """
+    if has_own_servers(settings):
+        check_up(settings)
+    database = Database(addresses(settings).database_url)
+    try:
+        yield ProbeDesk(
+            registry(settings, database), Training(settings, database), PostgresTrainings(database)
+        )
+    finally:
+        database.close()
+
+
+def run_trainer() -> None:
+    """Works scheduled trainings off until SIGTERM; one that is cut off is worked off again later."""
+    settings, database = start()
+    training = Training(settings, database)
+    training.plan()  # refuses unknown heads now rather than at night
+    heartbeat = Heartbeat(database, "trainer", settings.heartbeat_seconds)
+    app = make_app(addresses(settings).broker_url)
+    add_slot_task(app, RETRAIN, training.retrain_slot)
+    add_slot_task(app, WATCH, training.watch_slot)
+    try:
+        serve(app, "trainer", [TRAIN_QUEUE], lambda: None)
+    finally:
+        heartbeat.stop()
+
+
+def run_schedule() -> None:
+    """Says when probes are to be retrained, and when their calibration is to be looked at, until SIGTERM."""
+    settings, database = start()
+    entries = {
+        WATCH: schedule_of(WATCH, WATCH_AT),
+        RETRAIN: schedule_of("retrain_at", settings.retrain_at),
+    }
+    heartbeat = Heartbeat(database, "schedule", settings.heartbeat_seconds)
+    try:
+        send_when_due(make_app(addresses(settings).broker_url), entries, TRAIN_QUEUE)
+    finally:
+        heartbeat.stop()
+
+
+def _fit(head: str, outcomes: Outcomes, seed: int) -> FreshProbe:
+    """Loads torch when there is something to be trained."""
+    from adaqueue.adapters.probes.fitting import fit_probe
+
+    return fit_probe(head, outcomes, seed)
+
+
+def _near_duplicates(prompts: Sequence[str]) -> IntArray:
+    from adaqueue.adapters.text_features import Texts
+
+    return Texts.of(prompts).near_duplicates_of_a_workload()
+
+
+def _screen(logged: Logged, reads: str) -> Logged:
+    usable = admissible(logged, reads)
+    require_every_region(usable.beliefs.score, usable.outcomes.samples)
+    return usable
+
+
+def _check_heads(names: Sequence[str]) -> None:
+    from adaqueue.adapters.probes.heads import HEADS, head_named
+
+    for name in names:
+        if not head_named(name).servable:
+            known = ", ".join(name for name, head in HEADS.items() if head.servable)
+            raise SettingsError(f"retrain_heads: {name!r}: cannot be put into use: choose among {known}")

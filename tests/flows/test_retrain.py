@@ -1,0 +1,194 @@
+"""Proves that a night is judged by queries that never taught, and promotes only what is better."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from adaqueue.adapters.ledger.database import Database
+from adaqueue.adapters.probe_registry import ProbeRegistry
+from adaqueue.adapters.probes.fitting import fit_probe, load_probe
+from adaqueue.core.beliefs import Beliefs
+from adaqueue.core.logged import Law, Logged, Provenance, Scope
+from adaqueue.core.outcomes import Outcomes
+from adaqueue.core.papers import Papers
+from adaqueue.core.retraining import Plan, held_out
+from adaqueue.errors import BadOutcomesError, NoSupportError, UnavailableError
+from adaqueue.flows.retrain import Trainer, drift_of
+from adaqueue.flows.train import FreshProbe
+from tests.probes import SAMPLING, SPEC, made_up, put_into_use, small_probe
+
+PAPERS = Papers.of("math", SPEC, SAMPLING)
+SCOPE = Scope("m", "math", PAPERS.sampling_fingerprint, PAPERS.features_fingerprint, 10_000)
+PLAN = Plan(("beta",), fewest=100)
+
+
+def logged(outcomes: Outcomes, probe: str = "prior", beliefs: Beliefs | None = None) -> Logged:
+    n = len(outcomes)
+    return Logged(
+        outcomes=outcomes,
+        windows=np.zeros(n, dtype=np.int64),
+        probes=(probe,) * n,
+        reads=(None,) * n,
+        beliefs=beliefs or Beliefs.of(np.ones(n), np.ones(n)),
+        budgets=outcomes.samples,
+        explored=np.zeros(n, dtype=np.bool_),
+        explorable=np.zeros(n, dtype=np.bool_),
+        propensities=np.ones(n),
+        law=Law(np.full(n, 4.0), np.zeros(n, dtype=np.int64), np.full(n, 4)),
+        provenance=Provenance(queries=n),
+    )
+
+
+class Ledger:
+    """Holds what it was given."""
+
+    def __init__(self, given: Logged) -> None:
+        self._given = given
+
+    def load(self, scope: Scope) -> Logged:
+        assert scope == SCOPE
+        return self._given
+
+
+class Taught:
+    """Fits as the library does, and remembers whom it learnt from."""
+
+    def __init__(self) -> None:
+        self.ids: set[str] = set()
+
+    def __call__(self, head: str, outcomes: Outcomes, seed: int) -> FreshProbe:
+        self.ids |= set(outcomes.ids)
+        return fit_probe(head, outcomes, seed)
+
+
+@pytest.fixture
+def registry(database: Database) -> ProbeRegistry:
+    return ProbeRegistry(database, load_probe)
+
+
+def trainer(registry: ProbeRegistry, given: Logged, fit: Taught | None = None) -> Trainer:
+    return Trainer(Ledger(given), registry, fit or Taught(), lambda usable, reads: usable)
+
+
+def in_use(registry: ProbeRegistry) -> str | None:
+    champion = registry.champion("m", "math")
+    return champion.name if champion else None
+
+
+def test_the_first_probe_is_promoted_if_it_knows_more_than_the_population(registry: ProbeRegistry) -> None:
+    found = trainer(registry, logged(made_up(600))).retrain(SCOPE, PAPERS, PLAN)
+    (challenger,) = found.challengers
+    assert challenger.trial.objections == []
+    assert (found.champion, found.promoted, in_use(registry)) == (None, challenger.name, challenger.name)
+    record = registry.show(challenger.name)
+    assert record.metrics["trial"]["gain"] == pytest.approx(challenger.trial.gain)
+    assert record.papers == PAPERS
+    assert record.data["queries"] == 600
+
+
+def test_who_judges_has_not_taught(registry: ProbeRegistry) -> None:
+    fit, outcomes = Taught(), made_up(600)
+    found = trainer(registry, logged(outcomes), fit).retrain(SCOPE, PAPERS, PLAN)
+    judges = {name for name, judge in zip(outcomes.ids, held_out(outcomes), strict=True) if judge}
+    assert fit.ids == set(outcomes.ids) - judges
+    assert found.challengers[0].trial.queries == len(judges)
+    assert 100 < len(judges) < 200
+
+
+def test_the_same_prompts_judge_every_night_and_duplicates_with_them() -> None:
+    tonight = made_up(300)
+    tomorrow = tonight.take(np.arange(100, 300))
+    assert held_out(tomorrow).tolist() == held_out(tonight)[100:].tolist()
+    pairs = replace(tonight, groups=np.arange(300) // 2)
+    assert held_out(pairs)[::2].tolist() == held_out(pairs)[1::2].tolist() == held_out(tonight)[::2].tolist()
+
+
+def test_an_equal_challenger_changes_nothing(registry: ProbeRegistry) -> None:
+    champion = put_into_use(registry, fit_probe("beta", made_up(900, seed=1), 0))
+    found = trainer(registry, logged(made_up(600))).retrain(SCOPE, PAPERS, PLAN)
+    assert found.champion == champion
+    assert "not significant" in found.challengers[0].trial.objections[0]
+    assert (found.promoted, in_use(registry)) == (None, champion)
+    assert registry.show(found.challengers[0].name).state == "challenger"
+
+
+def test_a_better_challenger_takes_the_champions_place(registry: ProbeRegistry) -> None:
+    champion = put_into_use(registry, small_probe(head="constant"), spec=None)
+    found = trainer(registry, logged(made_up(600))).retrain(SCOPE, PAPERS, PLAN)
+    assert found.champion == champion
+    assert found.promoted == in_use(registry) != champion
+    assert found.to_data()["challengers"][0]["objections"] == []
+
+
+def test_the_best_of_several_heads_is_promoted(registry: ProbeRegistry) -> None:
+    plan = replace(PLAN, heads=("constant", "beta"))
+    found = trainer(registry, logged(made_up(600))).retrain(SCOPE, PAPERS, plan)
+    constant, beta = found.challengers
+    assert constant.trial.objections != []
+    assert found.promoted == beta.name
+    assert registry.show(constant.name).papers.features is None
+
+
+def test_without_leave_to_promote_a_better_one_waits(registry: ProbeRegistry) -> None:
+    found = trainer(registry, logged(made_up(600))).retrain(SCOPE, PAPERS, replace(PLAN, promotes=False))
+    assert found.challengers[0].trial.objections == []
+    assert (found.promoted, in_use(registry)) == (None, None)
+
+
+def test_a_champion_of_other_features_has_no_word(registry: ProbeRegistry) -> None:
+    put_into_use(registry, small_probe(), spec=replace(SPEC, template="u"))
+    found = trainer(registry, logged(made_up(600))).retrain(SCOPE, PAPERS, PLAN)
+    assert found.champion is None
+    assert found.promoted == in_use(registry)
+
+
+def test_too_few_queries_train_nothing_and_say_so(registry: ProbeRegistry) -> None:
+    nothing_drawn = replace(made_up(600), rewards=((1.0,),) * 99 + ((),) * 501)
+    found = trainer(registry, logged(nothing_drawn)).retrain(SCOPE, PAPERS, PLAN)
+    assert found.refusal == "99 drawn queries are fewer than 100"
+    assert (found.challengers, registry.newest(9)) == ((), [])
+
+
+def test_logs_that_cannot_teach_train_nothing_and_say_why(registry: ProbeRegistry) -> None:
+    def screen(usable: Logged, reads: str) -> Logged:
+        assert reads == PAPERS.features_fingerprint
+        raise NoSupportError("explore more")
+
+    given = Trainer(Ledger(logged(made_up(600))), registry, Taught(), screen)
+    assert given.retrain(SCOPE, PAPERS, PLAN).refusal == "explore more"
+
+
+def test_an_outage_is_no_refusal(registry: ProbeRegistry) -> None:
+    def fit(head: str, outcomes: Outcomes, seed: int) -> FreshProbe:
+        raise UnavailableError("the ledger is away")
+
+    given = Trainer(Ledger(logged(made_up(600))), registry, fit, lambda usable, reads: usable)
+    with pytest.raises(UnavailableError):
+        given.retrain(SCOPE, PAPERS, PLAN)
+    assert in_use(registry) is None
+
+
+def test_drift_is_told_of_the_probe_in_use_alone(registry: ProbeRegistry) -> None:
+    outcomes = made_up(600)
+    name = put_into_use(registry, small_probe())
+    right = small_probe().predict(outcomes.states, ())
+    assert trainer(registry, logged(outcomes, name, right)).drift(SCOPE, PAPERS) is not None
+    wrong = Beliefs.of(right.beta, right.alpha)
+    shift = trainer(registry, logged(outcomes, name, wrong)).drift(SCOPE, PAPERS)
+    assert shift is not None
+    assert shift.is_alarm
+    assert trainer(registry, logged(outcomes, "another", wrong)).drift(SCOPE, PAPERS) is None
+    few = logged(outcomes, name, wrong).take(np.arange(99))
+    assert drift_of(few, name) is None
+
+
+def test_queries_too_much_alike_to_hold_any_out_train_nothing(registry: ProbeRegistry) -> None:
+    outcomes = made_up(600)
+    alike = replace(outcomes, groups=np.zeros(600, dtype=np.int64))
+    found = trainer(registry, logged(alike)).retrain(SCOPE, PAPERS, PLAN)
+    assert found.refusal != ""
+    assert found.challengers == ()
+    assert issubclass(NoSupportError, BadOutcomesError)
