@@ -10,10 +10,10 @@ from scipy.spatial.distance import cdist
 
 from adaqueue.adapters.probes.readers import lengths
 from adaqueue.adapters.text_features import Texts, TextSimilarity
-from adaqueue.core.evaluation import Scores
 from adaqueue.core.kernel_ridge import KernelRidge
 from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes, States
+from adaqueue.core.splits import Scores
 
 MOST_TRAINING = 2_000
 """Queries that a probe is fitted on: the work grows with their cube."""
@@ -29,7 +29,7 @@ Candidate = tuple[Similarity, ...]
 
 @dataclass(frozen=True, eq=False)
 class RecordedProbe:
-    """A scorer, see `evaluation.Scorer`: of several kernels, held-out error takes one in each fold.
+    """A scorer, see `splits.Scorer`: of several kernels, held-out error takes one in each fold.
 
     Attributes:
         outcomes: all queries.

@@ -34,10 +34,11 @@ def as_data(report: Report) -> dict[str, Any]:
         },
         "equal_reward_budget": _shares(needed),
         "equal_reward_details": {
-            name: {str(b): _details(cell) for b, cell in row.items()} for name, row in needed.items()
+            name: {str(b): _details(cell, found.compared) for b, cell in row.items()}
+            for name, row in needed.items()
         },
-        "controls": _shares({name: found.needed[name] for name in CONTROLS}),
-        "predictor": _quality(found.predictor),
+        "controls": _shares({name: row for name, row in found.needed.items() if name in CONTROLS}),
+        "predictor": None if found.predictor is None else _quality(found.predictor),
         "baselines": {name: _quality(other) for name, other in found.baselines.items()},
     }
 
@@ -46,14 +47,14 @@ def _shares(rows: Mapping[str, Mapping[int, Needed]]) -> dict[str, dict[str, flo
     return {name: {str(b): cell.share for b, cell in row.items()} for name, row in rows.items()}
 
 
-def _details(cell: Needed) -> dict[str, Any]:
-    low, high = cell.over_early_stop
+def _details(cell: Needed, compared: str) -> dict[str, Any]:
+    low, high = cell.over_other
     return {
         "low": cell.low,
         "high": cell.high,
         "deviation": cell.deviation,
         "splits_not_reached": cell.missed,
-        "over_early_stop": {"low": low, "high": high},
+        f"over_{compared}": {"low": low, "high": high},
     }
 
 
@@ -64,13 +65,15 @@ def _quality(predictor: Predictor) -> dict[str, float | None]:
 def show(name: str, report: Report, seconds: float, console: Console) -> None:
     """Prints a set's figures as tables."""
     found, console = report.evaluation, _wide_enough(console, len(report.plan.budgets))
-    shares = _table(f"{name}: {report.queries:,} queries, share of uniform's samples for its success", report)
+    shares = _table(f"{name}: {report.queries:,} queries, share of uniform's samples for its reward", report)
     for policy, row in found.needed.items():
         shares.add_row(policy, *map(_share, row.values()), end_section=policy in LAST)
-    rewards = _table("success at B samples a query", report)
+    rewards = _table("reward at B samples a query: where it is 0 or 1, success", report)
     for policy, reached in found.policies.items():
         rewards.add_row(policy, *map(_reward, reached.values()))
-    console.print(shares, rewards, _predictors(found.predictor, found.baselines))
+    console.print(shares, rewards)
+    if found.predictor is not None:
+        console.print(_predictors({"the probe": found.predictor, **found.baselines}))
     cut = f" {report.cut:,} prompts were too long and cut." if report.cut else ""
     console.print(
         f"{report.samples} samples of each query, {report.groups:,} groups, {report.plan.folds} folds split "
@@ -106,9 +109,9 @@ def _reward(cell: Reached) -> str:
     return f"{cell.reward:.3f}\n{cell.low:.2f}-{cell.high:.2f}"
 
 
-def _predictors(predictor: Predictor, baselines: Mapping[str, Predictor]) -> Table:
+def _predictors(probes: Mapping[str, Predictor]) -> Table:
     table = Table("probe", "loss", "average", "optimal", "accuracy", "ECE", box=box.SIMPLE_HEAD)
-    for name, own in {"the probe": predictor, **baselines}.items():
+    for name, own in probes.items():
         table.add_row(
             name, *(f"{x:.3f}" for x in (own.loss, own.average, own.optimal, own.accuracy, own.ece))
         )

@@ -44,7 +44,7 @@ class Purchases:
     Attributes:
         owner: query of each unit, shape (n * b,).
         spent: samples drawn by it, the chance that it is drawn at all where a success closes its query.
-        won: chance that it is the query's first success.
+        won: chance that it is the query's first success, or what it adds to the reward.
         ends: places of the last unit of each tie, increasing: ties are bought together.
         queries: n.
     """
@@ -61,14 +61,19 @@ class Purchases:
         n, b = index.shape
         if survival.shape != (n, b + 1):
             raise ValueError(f"survival must have shape {(n, b + 1)}, not {survival.shape}")
+        spent = survival[:, :-1] if stops else np.ones(index.shape)
+        return cls.of_units(index, spent, survival[:, :-1] - survival[:, 1:])
+
+    @classmethod
+    def of_units(cls, index: FloatArray, spent: FloatArray, won: FloatArray) -> Purchases:
+        """Returns the purchases of units of which is known what each costs and wins, all of shape (n, b)."""
+        n, b = index.shape
         if not (index[:, 1:] <= index[:, :-1]).all():
             raise ValueError("index must not rise along a row")
         order = np.argsort(-index, axis=None)
         ordered = index.ravel()[order]
         ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if ordered.size else order
-        spent = survival[:, :-1].ravel()[order] if stops else np.ones(order.size)
-        won = (survival[:, :-1] - survival[:, 1:]).ravel()[order]
-        return cls(order // b if b else order, spent, won, ends, n)
+        return cls(order // b if b else order, spent.ravel()[order], won.ravel()[order], ends, n)
 
     def curve(self) -> Curve:
         """Returns what is spent and won, a point for each tie."""

@@ -1,7 +1,7 @@
 """What policies reach at average budgets on recorded queries, with intervals over resampled groups of them.
 
 A policy's order of buying is kept while the queries are drawn anew; the price that spends the budget, and the
-success of uniform best-of-B, are found anew in each resample. All policies share the resamples: differences
+reward of uniform best-of-B, are found anew in each resample. All policies share the resamples: differences
 between two of them are paired.
 """
 
@@ -27,8 +27,8 @@ ROUNDING = 1e-12
 
 ENDS = (0.025, 0.975)
 
-Index = Callable[[int], FloatArray]
-"""Average budget -> index of all units, shape (n, b), no row rising."""
+Buy = Callable[[int], Purchases]
+"""Average budget -> units in the order in which they are bought."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +36,9 @@ class Reading:
     """One policy at one average budget B.
 
     Attributes:
-        reward: share of queries with a verified success.
+        reward: mean over queries: where rewards are 0 and 1, the share with a verified success.
         samples: really drawn, a query on average: less than B where nobody is left to draw for.
-        share: samples for the success of uniform at B, as a share of uniform's; infinite: never reached.
+        share: samples for the reward of uniform at B, as a share of uniform's; infinite: never reached.
         rewards: the same of each resample, shape (r,).
         shares: the same of each resample, shape (r,).
     """
@@ -51,21 +51,19 @@ class Reading:
 
 
 class Replay:
-    """Recorded queries on which policies are replayed in closed form.
+    """Recorded queries on which policies are replayed.
 
     Args:
-        survival: chance that the first f draws of each query all fail, shape (n, b + 1).
+        uniform: reward of uniform best-of-B of each query at each budget, shape (n, budgets), at least 0.
         groups: queries of one number are resampled together, shape (n,).
-        budgets: average budgets B, each within 1..b.
+        budgets: average budgets B, at least 1.
         seed: of the resamples.
     """
 
-    def __init__(self, survival: FloatArray, groups: IntArray, budgets: Sequence[int], seed: int = 0) -> None:
-        self.survival = survival
+    def __init__(self, uniform: FloatArray, groups: IntArray, budgets: Sequence[int], seed: int = 0) -> None:
         self.budgets = tuple(budgets)
         self._weights = group_weights(groups, RESAMPLES, seed)
-        self._points = int(np.clip(WORK // len(survival), *POINTS))
-        uniform = 1 - survival[:, list(budgets)]
+        self._points = int(np.clip(WORK // len(uniform), *POINTS))
         self._uniform = uniform.mean(axis=0)
         self._uniforms = self._weights @ uniform
 
@@ -77,17 +75,16 @@ class Replay:
             for budget, reward, rewards in zip(self.budgets, self._uniform, self._uniforms.T, strict=True)
         ]
 
-    def same(self, index: FloatArray, *, stops: bool) -> list[Reading]:
-        """Returns a policy at each budget whose index is the same at all, see `curves.curve`."""
-        bought = Purchases.of(index, self.survival, stops=stops)
+    def same(self, bought: Purchases) -> list[Reading]:
+        """Returns a policy at each budget that buys in the same order at all."""
         resampled = bought.resampled(self._weights, self._points)
         return [self._read(place, bought, resampled) for place in range(len(self.budgets))]
 
-    def each(self, index: Index, *, stops: bool) -> list[Reading]:
-        """Returns a policy at each budget that has an index for each."""
+    def each(self, buy: Buy) -> list[Reading]:
+        """Returns a policy at each budget that has an order for each."""
         readings = []
         for place, budget in enumerate(self.budgets):
-            bought = Purchases.of(index(budget), self.survival, stops=stops)
+            bought = buy(budget)
             readings.append(self._read(place, bought, bought.resampled(self._weights, self._points)))
         return readings
 
@@ -161,7 +158,7 @@ class Needed:
         deviation: standard deviation over splits, None as the share.
         low: end of the share's 95% interval over resampled groups; None: not reached there.
         high: the other end.
-        over_early_stop: low and high end of the paired difference to `uniform_early_stop`.
+        over_other: low and high end of the paired difference to another policy.
         missed: splits in which it was not reached.
     """
 
@@ -169,29 +166,29 @@ class Needed:
     deviation: float | None
     low: float | None
     high: float | None
-    over_early_stop: tuple[float | None, float | None]
+    over_other: tuple[float | None, float | None]
     missed: int
 
 
-def reached(splits: Sequence[Reading]) -> Reached:
-    """Returns the average over splits, at least one."""
-    low, high = np.quantile(np.mean([split.rewards for split in splits], axis=0), ENDS)
+def reached(splits: Sequence[Reading], least: float = 0.0) -> Reached:
+    """Returns the average over splits, at least one; `least` is the reward that readings count from."""
+    low, high = np.quantile(np.mean([split.rewards for split in splits], axis=0), ENDS) + least
     reward, samples = (float(np.mean([getattr(s, name) for s in splits])) for name in ("reward", "samples"))
-    return Reached(reward, float(low), float(high), samples)
+    return Reached(reward + least, float(low), float(high), samples)
 
 
-def needed(splits: Sequence[Reading], early_stop: Reading) -> Needed:
-    """Returns the average over splits, at least one, against uniform with early stop."""
+def needed(splits: Sequence[Reading], other: Reading) -> Needed:
+    """Returns the average over splits, at least one, against another policy."""
     shares = np.array([split.share for split in splits])
     missed = int(np.isinf(shares).sum())
     resampled = np.mean([split.shares for split in splits], axis=0)
-    apart = resampled - early_stop.shares
+    apart = resampled - other.shares
     return Needed(
         share=None if missed else float(shares.mean()),
         deviation=None if missed else float(shares.std()),
         low=_end(resampled, ENDS[0]),
         high=_end(resampled, ENDS[1]),
-        over_early_stop=(_end(apart, ENDS[0]), _end(apart, ENDS[1])),
+        over_other=(_end(apart, ENDS[0]), _end(apart, ENDS[1])),
         missed=missed,
     )
 

@@ -8,10 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from adaqueue.core.chat_replay import evaluate_rewards
 from adaqueue.core.evaluation import Evaluation, Plan, Prepared, Progress, evaluate
 from adaqueue.core.marginal import IntArray
 from adaqueue.core.outcomes import Outcomes
-from adaqueue.core.recorded import RecordedQuery, metadata_rows, outcomes_of
+from adaqueue.core.recorded import RecordedQuery, is_binary, metadata_rows, outcomes_of
 from adaqueue.errors import BadOutcomesError
 
 BUDGETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
@@ -89,9 +90,12 @@ def report_on(
         raise BadOutcomesError("no row of recorded outcomes: nothing to evaluate")
     plain = outcomes_of(queries, workshop.near_duplicates)
     plan = _plan(plain, options)
+    groups, samples = len(np.unique(plain.groups)), int(plain.samples.min())
+    if not is_binary(plain):
+        found = evaluate_rewards(plain, plan, on_progress)
+        return Report(len(plain), groups, samples, plan, 0, found)
     prepared = workshop.prepare(plain, metadata_rows(queries, options.metadata), on_progress)
     found = evaluate(plain, prepared, plan, on_progress)
-    groups, samples = len(np.unique(plain.groups)), int(plain.samples.min())
     return Report(len(plain), groups, samples, plan, prepared.cut, found)
 
 
