@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
@@ -35,6 +35,7 @@ from benchmarks import report
 MAX_NUM_SEQS = 256
 IN_FLIGHT = int(1.2 * MAX_NUM_SEQS)
 START_SECONDS = 600.0
+SAMPLING = Sampling(MODEL_NAME, TEMPERATURE, MAX_TOKENS)
 Draw = Callable[[Sequence[Unit]], int]
 
 
@@ -49,7 +50,7 @@ def main() -> None:
     given = parser.parse_args()
     if (missing := remedy()) is not None:
         sys.exit(missing)
-    asked = _units(given.queries, given.samples)
+    asked = units(demo_queries(given.queries), given.samples)
     transformers = _rates(_with_transformers(), asked, given.repeats)
     with _through_server(given.port) as draw:
         server = _rates(draw, asked, given.repeats)
@@ -60,32 +61,40 @@ def main() -> None:
     report.write(given.json, found)
 
 
-def _units(queries: int, samples: int) -> list[Unit]:
-    units = []
-    for query in demo_queries(queries):
+def units(queries: Sequence[Mapping[str, Any]], samples: int) -> list[Unit]:
+    """Returns so many samples of each query, as an engine is asked for them."""
+    found = []
+    for query in queries:
         key = uuid.uuid5(uuid.NAMESPACE_URL, query["id"])
         messages = ({"role": "user", "content": query["prompt"]},)
-        units += [Unit(key, number, sample_seed(key, number), messages, None) for number in range(samples)]
-    return units
+        found += [Unit(key, number, sample_seed(key, number), messages, None) for number in range(samples)]
+    return found
+
+
+@contextmanager
+def served(options: VllmOptions) -> Iterator[None]:
+    """Runs a server of vLLM, as `adaqueue up` starts it, and waits until it works."""
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(options.argv(), env=options.environment(), stdout=log, stderr=log)
+        try:
+            wait_until_it_works(options.url, options.probe(), START_SECONDS, never)
+            yield
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @contextmanager
 def _through_server(port: int) -> Iterator[Draw]:
     """Our engine and its server, as `adaqueue up` runs them."""
     options = VllmOptions(str(model_path()), MODEL_NAME, port, MAX_NUM_SEQS)
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(options.argv(), env=options.environment(), stdout=log, stderr=log)
-        try:
-            wait_until_it_works(options.url, options.probe(), START_SECONDS, never)
-            prompts = PromptEncoder(str(model_path()), MODEL_NAME)
-            yield _draw(VllmEngine(options.url, prompts, _sampling(), in_flight=IN_FLIGHT))
-        finally:
-            process.terminate()
-            process.wait()
+    with served(options):
+        prompts = PromptEncoder(str(model_path()), MODEL_NAME)
+        yield _draw(VllmEngine(options.url, prompts, SAMPLING, in_flight=IN_FLIGHT))
 
 
 def _with_transformers() -> Draw:
-    return _draw(TransformersEngine(LanguageModel(str(model_path()), MODEL_NAME), _sampling()))
+    return _draw(TransformersEngine(LanguageModel(str(model_path()), MODEL_NAME), SAMPLING))
 
 
 def _draw(engine: Engine) -> Draw:
@@ -111,10 +120,6 @@ def _alone() -> Draw:
         return sum(len(output.outputs) for output in llm.generate(encoded, params, use_tqdm=False))
 
     return draw
-
-
-def _sampling() -> Sampling:
-    return Sampling(MODEL_NAME, TEMPERATURE, MAX_TOKENS)
 
 
 def _rates(draw: Draw, units: Sequence[Unit], repeats: int) -> list[float]:

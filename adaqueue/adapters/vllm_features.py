@@ -60,13 +60,12 @@ class VllmFeatures:
         wait_until_it_works(self._url, probe, patience_seconds, stopping)
 
     async def _ask_all(self, encoded: Sequence[list[int]]) -> list[bytes]:
-        found: list[bytes] = []
+        """All batches are under way at once: while one is written or read, the server computes another."""
+        batches = [encoded[start : start + BATCH] for start in range(0, len(encoded), BATCH)]
         async with VllmLink(self._url, self._patience) as link:
-            for start in range(0, len(encoded), BATCH):
-                batch = encoded[start : start + BATCH]
-                reply = await link.ask(EMBEDDINGS, self._body(batch))
-                found.extend(self._read(reply.content, len(batch)))
-        return found
+            replies = await asyncio.gather(*(link.ask(EMBEDDINGS, self._body(batch)) for batch in batches))
+        read = [self._read(said.content, len(batch)) for said, batch in zip(replies, batches, strict=True)]
+        return [vector for vectors in read for vector in vectors]
 
     def _body(self, encoded: Sequence[list[int]]) -> dict[str, Any]:
         return {
