@@ -349,7 +349,7 @@ def test_a_window_is_decided_once(scene: Scene) -> None:
 def test_a_window_may_have_more_queries_than_a_statement_has_parameters(scene: Scene) -> None:
     keys = [uuid7() for _ in range(66_000)]
     with scene.database.begin() as conn:
-        assert features.latest(conn, keys) == {}
+        assert features.of_queries(conn, keys) == {}
         assert queries.to_sampling(conn, keys, "window") == 0
         assert queries.to_open(conn, dict.fromkeys(keys, 0.5), "window") == 0
         queries.close(conn, dict.fromkeys(keys, "abstained"))

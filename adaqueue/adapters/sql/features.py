@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from adaqueue.adapters.sql.bulk import among, insert_rows
 from adaqueue.adapters.tables import FeaturesRow
@@ -20,17 +19,6 @@ def store(conn: Connection, fingerprint: str, vectors: dict[UUID, bytes]) -> Non
     ]
     if rows:
         conn.execute(insert_rows(FeaturesRow, rows).on_conflict_do_nothing())
-
-
-def latest(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """Returns each query's newest (query_id, fingerprint, vector)."""
-    statement = (
-        select(FeaturesRow.query_id, FeaturesRow.fingerprint, FeaturesRow.vector)
-        .where(among(FeaturesRow.query_id, ids))
-        .order_by(FeaturesRow.created_at)
-    )
-    rows: list[Row[Any]] = list(conn.execute(statement))
-    return {row.query_id: row for row in rows}
 
 
 def of_queries(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, bytes]]:
