@@ -82,7 +82,7 @@ class PostgresOutcomes:
             groups=np.arange(len(rows)),
             tokens=_floats(rows, "tokens"),
         )
-        return replace(given, groups=self._near_duplicates(given.prompts))
+        return replace(given, groups=self._near_duplicates(given.prompts)) if rows else given
 
     def _provenance(self, rows: Rows, verifiers: Rows, left_out: Counter[str]) -> Provenance:
         sources = {row.source for row in verifiers}
