@@ -78,7 +78,7 @@ def fit_size(beliefs: Beliefs, successes: IntArray, samples: IntArray) -> Calibr
         found = _straight(0.0, 1.0, float(growth[0])).apply(beliefs)
         return -float(found.log_likelihood(successes, samples).mean())
 
-    return _straight(0.0, 1.0, float(minimize(loss, np.zeros(1), method="Nelder-Mead").x[0]))
+    return _straight(0.0, 1.0, float(minimize(loss, np.zeros(1), method="L-BFGS-B").x[0]))
 
 
 def fit_temperature(beliefs: Beliefs, successes: IntArray, samples: IntArray) -> Calibration:
@@ -95,7 +95,7 @@ def fit_temperature(beliefs: Beliefs, successes: IntArray, samples: IntArray) ->
         fit = float(of(line).apply(beliefs).log_likelihood(successes, samples).mean())
         return float(line[1]) ** 2 / max(len(score), 1) - fit
 
-    return of(minimize(loss, np.zeros(3), method="Nelder-Mead", options={"maxiter": 600}).x)
+    return of(minimize(loss, np.zeros(3), method="L-BFGS-B").x)
 
 
 def fit_isotonic(beliefs: Beliefs, successes: IntArray, samples: IntArray) -> Calibration:

@@ -164,15 +164,25 @@ def predictor_quality(
         raise ValueError(f"needs queries with samples each: {predicted.shape}, {successes.shape}, {samples}")
     if not ((predicted >= 0.0) & (predicted <= 1.0)).all():
         raise ValueError(f"predicted must be in [0, 1], not {predicted.min()} to {predicted.max()}")
-    rates = successes / recorded
-    optimal = _cross_entropy(rates, rates)
     unsure = (successes > 0) & (successes < recorded)
-    accuracy, ties = _median_accuracy(predicted, rates)
+    return share_quality(predicted, successes / recorded, float(np.where(unsure, 0.5 / recorded, 0.0).mean()))
+
+
+def share_quality(predicted: FloatArray, shares: FloatArray, correction: float = 0.0) -> PredictorQuality:
+    """Returns the same figures where shares were observed rather than counts, as of preferences (Eq. 8).
+
+    Args:
+        predicted: Shares as predicted, shape (n,), in [0, 1].
+        shares: As observed, shape (n,), in [0, 1].
+        correction: What the optimal loss gains from having seen the samples that it is judged on.
+    """
+    optimal = _cross_entropy(shares, shares)
+    accuracy, ties = _median_accuracy(predicted, shares)
     return PredictorQuality(
-        loss=_cross_entropy(rates, predicted),
-        average=_cross_entropy(rates, np.full_like(rates, rates.mean())),
+        loss=_cross_entropy(shares, predicted),
+        average=_cross_entropy(shares, np.full_like(shares, shares.mean())),
         optimal=optimal,
-        optimal_corrected=optimal + float(np.where(unsure, 0.5 / recorded, 0.0).mean()),
+        optimal_corrected=optimal + correction,
         accuracy=accuracy,
         ties=ties,
     )

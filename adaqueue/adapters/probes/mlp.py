@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 HIDDEN = 128
 FARTHEST = 10.0
-RATE = 1e-3
-DECAY = 0.05
+RATE = 3e-3
+DECAY = 0.1
 ROUNDS = 200
-PATIENCE = 12
+PATIENCE = 8
 BATCH = 256
 
 

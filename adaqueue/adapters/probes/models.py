@@ -12,6 +12,7 @@ from adaqueue.adapters.probes.ensemble import Ensemble
 from adaqueue.adapters.probes.objectives import OBJECTIVES
 from adaqueue.adapters.probes.readers import lengths
 from adaqueue.core.beliefs import Beliefs
+from adaqueue.core.marginal import FloatArray, from_vector
 from adaqueue.core.outcomes import States
 
 ADAPTER = "adapter."
@@ -40,6 +41,10 @@ class NetworkModel:
         numbers, tokens = self.ensemble.outputs(vectors(self.head, states, prompts))
         found = OBJECTIVES[self.head].beliefs(numbers)
         return Beliefs(found.alpha, found.beta, found.zero, tokens)
+
+    def marginals(self, states: States) -> FloatArray:
+        """Returns the marginal rewards that the head `marginal` regresses, shape (n, b_max); no row rises."""
+        return from_vector(self.ensemble.outputs(states)[0])
 
     def tensors(self) -> dict[str, Tensor]:
         """Returns the weights by name."""
