@@ -66,7 +66,7 @@ def train(
     head: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to train: beta, beta_zero, constant, length; may be repeated "
+            help="What to train: beta, beta_zero, lora, constant, length; may be repeated "
             "[default: ADAQUEUE_RETRAIN_HEADS].",
             show_default=False,
         ),

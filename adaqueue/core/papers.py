@@ -64,6 +64,13 @@ class Papers:
         """Of the sampling whose outcomes it was trained on."""
         return digest(self.sampling)
 
+    @property
+    def of_base_model(self) -> Papers:
+        """The papers without an adapter: of a LoRA probe, those of the base model whose states it adapts."""
+        if self.features is None or not self.features.get("adapter"):
+            return self
+        return Papers(self.domain, {**self.features, "adapter": ""}, self.sampling)
+
     def refusal(self, features: Mapping[str, Any] | None, sampling: Mapping[str, Any]) -> str:
         """Returns why the probe may not be used for these features and this sampling; empty if it may.
 

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from adaqueue.core.logged import Logged, Scope
-from adaqueue.core.outcomes import Outcomes
+from adaqueue.core.outcomes import Outcomes, States
 from adaqueue.core.papers import Papers
 from adaqueue.core.retraining import Challenger, Plan, Retraining, held_out
 from adaqueue.core.rule import Rule
 from adaqueue.core.trial import Contestant, Drift, drift, first_draws, judge
 from adaqueue.errors import BadOutcomesError
-from adaqueue.flows.train import Fit, train
+from adaqueue.flows.train import FreshProbe, train
 from adaqueue.ports import Probe
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,22 @@ class ProbeShelf(Protocol):
         ...
 
 
+class Workshop(Protocol):
+    """Where probes are made."""
+
+    def fit(self, head: str, outcomes: Outcomes, seed: int) -> FreshProbe:
+        """Returns a probe of this head."""
+        ...
+
+    def papers(self, probe: Probe, papers: Papers) -> Papers:
+        """Returns the papers of a new probe, given those of probes that read the base model's features."""
+        ...
+
+    def states(self, probe: Probe, outcomes: Outcomes) -> States | None:
+        """Returns what a probe reads of queries; None where it reads prompts."""
+        ...
+
+
 @dataclass(frozen=True)
 class Trainer:
     """Retrains probes from outcomes.
@@ -90,15 +106,15 @@ class Trainer:
     Attributes:
         ledger: holds the outcomes.
         shelf: holds the probes.
-        fit: fits a probe.
-        screen: leaves out what a probe that reads these features must not learn from; refuses logs that
-            cannot teach anything, given the score of the champion (None: the logged one).
+        workshop: makes them.
+        screen: leaves out what probes with these papers and of these heads must not learn from; refuses logs
+            that cannot teach them anything.
     """
 
     ledger: OutcomeLedger
     shelf: ProbeShelf
-    fit: Fit
-    screen: Callable[[Logged, str], Logged]
+    workshop: Workshop
+    screen: Callable[[Logged, Papers, Sequence[str]], Logged]
 
     def retrain(self, scope: Scope, papers: Papers, plan: Plan) -> Retraining:
         """Trains challengers on a scope's outcomes; promotes the best, if it is significantly better.
@@ -116,7 +132,7 @@ class Trainer:
         name = None if champion is None else champion.name
         found = Retraining(len(logged), name, drift_of(logged, name), asdict(logged.provenance))
         try:
-            outcomes = self.screen(logged, papers.features_fingerprint).outcomes
+            outcomes = self.screen(logged, papers, plan.heads).outcomes
             drawn = outcomes.take(np.flatnonzero(outcomes.samples > 0))
             if len(drawn) < plan.fewest:
                 raise BadOutcomesError(f"{len(drawn)} drawn queries are fewer than {plan.fewest}")
@@ -135,7 +151,7 @@ class Trainer:
     def _champion(self, papers: Papers) -> Champion | None:
         """The probe in use; one that fits today's features and sampling no more has no word to say."""
         champion = self.shelf.champion(papers.decoder, papers.domain)
-        if champion is None or champion.papers.refusal(papers.features, papers.sampling):
+        if champion is None or champion.papers.of_base_model.refusal(papers.features, papers.sampling):
             return None
         return champion
 
@@ -163,10 +179,10 @@ class Trainer:
         given: tuple[Papers, Mapping[str, Any], int],
     ) -> Challenger:
         papers, data, seed = given
-        trained = train(head, taught, self.fit, seed)
-        trial = judge(_word(trained.probe, trained.rule, judging), against, judging, seed)
+        trained = train(head, taught, self.workshop.fit, seed)
+        trial = judge(self._word(trained.probe, trained.rule, judging), against, judging, seed)
         metrics = {**trained.metrics, "trial": asdict(trial), "objections": trial.objections}
-        own = papers if trained.probe.reads == "states" else replace(papers, features=None)
+        own = self.workshop.papers(trained.probe, papers)
         name = self.shelf.register(trained.probe, trained.rule, own, metrics, data)
         log.info("challenger %s (%s): %s", name, head, "; ".join(trial.objections) or "better")
         return Challenger(name, head, trial)
@@ -175,9 +191,12 @@ class Trainer:
         self, champion: Champion | None, taught: Outcomes, judging: Outcomes, seed: int
     ) -> Contestant:
         if champion is not None:
-            return _word(champion.model, champion.rule, judging)
-        constant = train(BASELINE, taught, self.fit, seed)
-        return _word(constant.probe, constant.rule, judging)
+            return self._word(champion.model, champion.rule, judging)
+        constant = train(BASELINE, taught, self.workshop.fit, seed)
+        return self._word(constant.probe, constant.rule, judging)
+
+    def _word(self, probe: Probe, rule: Rule | None, judging: Outcomes) -> Contestant:
+        return Contestant(probe.predict(self.workshop.states(probe, judging), judging.prompts), rule)
 
     def _promote(self, challengers: Sequence[Challenger]) -> str | None:
         better = [one for one in challengers if not one.trial.objections]
@@ -201,8 +220,3 @@ def drift_of(logged: Logged, champion: str | None) -> Drift | None:
         said = f"predicted success {found.predicted:.3f}, observed {found.observed:.3f}"
         log.warning("probe %s has drifted: %s, calibration error %.3f", champion, said, found.error)
     return found
-
-
-def _word(probe: Probe, rule: Rule | None, judging: Outcomes) -> Contestant:
-    states = judging.states if probe.reads == "states" else None
-    return Contestant(probe.predict(states, judging.prompts), rule)

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from adaqueue.core.beliefs import Beliefs
+from adaqueue.core.marginal import IntArray
 from adaqueue.core.metrics import predictor_quality
 from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.rule import Rule, fit_rule
@@ -27,11 +28,17 @@ class FreshProbe(Probe, Protocol):
     """A probe as training leaves it.
 
     Attributes:
-        held_out: of each training query with samples, beliefs of a model that was not trained on it.
+        held_out: beliefs of training queries, each from a model that was not trained on it.
+        held_out_rows: their rows among the training outcomes.
     """
 
     @property
     def held_out(self) -> Beliefs | None:
+        """None of a probe that was read back."""
+        ...
+
+    @property
+    def held_out_rows(self) -> IntArray | None:
         """None of a probe that was read back."""
         ...
 
@@ -71,12 +78,13 @@ def train(head: str, outcomes: Outcomes, fit: Fit, seed: int = 0) -> Trained:
     """
     drawn = outcomes.take(np.flatnonzero(outcomes.samples > 0))
     probe = fit(head, drawn, seed)
-    beliefs = probe.held_out
-    if beliefs is None:
+    beliefs, rows = probe.held_out, probe.held_out_rows
+    if beliefs is None or rows is None:
         raise ValueError(f"the head {head!r} says nothing of its training queries")
-    width = min(int(drawn.samples.max()), LONGEST_CURVE)
-    rule = fit_rule(beliefs.score, drawn.survival(width), seed)
-    metrics = _metrics(beliefs, drawn)
+    told = drawn.take(rows)
+    width = min(int(told.samples.max()), LONGEST_CURVE)
+    rule = fit_rule(beliefs.score, told.survival(width), seed)
+    metrics = {**_metrics(beliefs, told), "queries": float(len(drawn))}
     log.info("%s probe trained on %d queries: %s", head, len(drawn), metrics)
     return Trained(probe, rule, metrics)
 
@@ -84,7 +92,6 @@ def train(head: str, outcomes: Outcomes, fit: Fit, seed: int = 0) -> Trained:
 def _metrics(beliefs: Beliefs, drawn: Outcomes) -> dict[str, float | None]:
     likelihood = beliefs.log_likelihood(drawn.successes, drawn.samples)
     found = {
-        "queries": float(len(drawn)),
         "log_likelihood": float(likelihood.mean()),
         "error": drift(beliefs.success, first_draws(drawn)).error,
     }

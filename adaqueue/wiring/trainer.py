@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from adaqueue.adapters.celery_app import TRAIN_QUEUE, add_slot_task, make_app, send_when_due, serve
@@ -16,20 +16,19 @@ from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.outcomes import PostgresOutcomes
 from adaqueue.adapters.ledger.trainings import PostgresTrainings
 from adaqueue.adapters.probe_registry import ProbeRegistry
+from adaqueue.adapters.probe_workshop import LORA, ProbeWorkshop
 from adaqueue.core.evidence import admissible, require_every_region
 from adaqueue.core.logged import Logged, Scope
 from adaqueue.core.marginal import IntArray
-from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.papers import Papers
 from adaqueue.core.query import DOMAINS
 from adaqueue.core.retraining import Plan, Retraining
 from adaqueue.core.trial import Drift
 from adaqueue.errors import BadOutcomesError, SettingsError
 from adaqueue.flows.retrain import Trainer
-from adaqueue.flows.train import FreshProbe
 from adaqueue.settings import Settings
 from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
-from adaqueue.wiring.engines import sampling
+from adaqueue.wiring.engines import language_model, sampling
 from adaqueue.wiring.processes import registry, start
 
 log = logging.getLogger(__name__)
@@ -70,7 +69,10 @@ class Training:
         self._settings = settings
         self._books = PostgresTrainings(database)
         self._trainer = Trainer(
-            PostgresOutcomes(database, _near_duplicates), registry(settings, database), _fit, _screen
+            PostgresOutcomes(database, _near_duplicates),
+            registry(settings, database),
+            ProbeWorkshop(cache(partial(language_model, settings))),
+            _screen,
         )
 
     def retrain_slot(self) -> None:
@@ -186,21 +188,15 @@ def run_schedule() -> None:
         heartbeat.stop()
 
 
-def _fit(head: str, outcomes: Outcomes, seed: int) -> FreshProbe:
-    """Loads torch when there is something to be trained."""
-    from adaqueue.adapters.probes.fitting import fit_probe
-
-    return fit_probe(head, outcomes, seed)
-
-
 def _near_duplicates(prompts: Sequence[str]) -> IntArray:
     from adaqueue.adapters.text_features import Texts
 
     return Texts.of(prompts).near_duplicates_of_a_workload()
 
 
-def _screen(logged: Logged, reads: str) -> Logged:
-    usable = admissible(logged, reads)
+def _screen(logged: Logged, papers: Papers, heads: Sequence[str]) -> Logged:
+    """A LoRA probe reads the whole prompt, and with it whatever another probe has read of it."""
+    usable = logged if set(heads) == {LORA} else admissible(logged, papers.features_fingerprint)
     require_every_region(usable.beliefs.score, usable.outcomes.samples)
     return usable
 

@@ -1,4 +1,4 @@
-"""Proves that a system learns at night: a poor probe is replaced, a worse one is not taken, a rollback works."""
+"""Proves that a system learns at night: a poor probe is replaced, a worse one never, a rollback works."""
 
 from __future__ import annotations
 

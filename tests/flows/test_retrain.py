@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.probe_registry import ProbeRegistry
+from adaqueue.adapters.probe_workshop import ProbeWorkshop
+from adaqueue.adapters.probes.fitted import FittedProbe
 from adaqueue.adapters.probes.fitting import fit_probe, load_probe
 from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.logged import Law, Logged, Provenance, Scope
@@ -17,7 +21,6 @@ from adaqueue.core.papers import Papers
 from adaqueue.core.retraining import Plan, held_out
 from adaqueue.errors import BadOutcomesError, NoSupportError, UnavailableError
 from adaqueue.flows.retrain import Trainer, drift_of
-from adaqueue.flows.train import FreshProbe
 from tests.probes import SAMPLING, SPEC, made_up, put_into_use, small_probe
 
 PAPERS = Papers.of("math", SPEC, SAMPLING)
@@ -53,15 +56,24 @@ class Ledger:
         return self._given
 
 
-class Taught:
-    """Fits as the library does, and remembers whom it learnt from."""
+class Taught(ProbeWorkshop):
+    """The library's own, which remembers whom its probes learnt from."""
 
     def __init__(self) -> None:
+        super().__init__(no_model)
         self.ids: set[str] = set()
 
-    def __call__(self, head: str, outcomes: Outcomes, seed: int) -> FreshProbe:
+    def fit(self, head: str, outcomes: Outcomes, seed: int) -> FittedProbe:
         self.ids |= set(outcomes.ids)
-        return fit_probe(head, outcomes, seed)
+        return super().fit(head, outcomes, seed)
+
+
+def no_model() -> LanguageModel:
+    raise AssertionError("no head here adapts a model")
+
+
+def everything(usable: Logged, papers: Papers, heads: Sequence[str]) -> Logged:
+    return usable
 
 
 @pytest.fixture
@@ -69,8 +81,8 @@ def registry(database: Database) -> ProbeRegistry:
     return ProbeRegistry(database, load_probe)
 
 
-def trainer(registry: ProbeRegistry, given: Logged, fit: Taught | None = None) -> Trainer:
-    return Trainer(Ledger(given), registry, fit or Taught(), lambda usable, reads: usable)
+def trainer(registry: ProbeRegistry, given: Logged, workshop: Taught | None = None) -> Trainer:
+    return Trainer(Ledger(given), registry, workshop or Taught(), everything)
 
 
 def in_use(registry: ProbeRegistry) -> str | None:
@@ -90,10 +102,10 @@ def test_the_first_probe_is_promoted_if_it_knows_more_than_the_population(regist
 
 
 def test_who_judges_has_not_taught(registry: ProbeRegistry) -> None:
-    fit, outcomes = Taught(), made_up(600)
-    found = trainer(registry, logged(outcomes), fit).retrain(SCOPE, PAPERS, PLAN)
+    workshop, outcomes = Taught(), made_up(600)
+    found = trainer(registry, logged(outcomes), workshop).retrain(SCOPE, PAPERS, PLAN)
     judges = {name for name, judge in zip(outcomes.ids, held_out(outcomes), strict=True) if judge}
-    assert fit.ids == set(outcomes.ids) - judges
+    assert workshop.ids == set(outcomes.ids) - judges
     assert found.challengers[0].trial.queries == len(judges)
     assert 100 < len(judges) < 200
 
@@ -153,8 +165,8 @@ def test_too_few_queries_train_nothing_and_say_so(registry: ProbeRegistry) -> No
 
 
 def test_logs_that_cannot_teach_train_nothing_and_say_why(registry: ProbeRegistry) -> None:
-    def screen(usable: Logged, reads: str) -> Logged:
-        assert reads == PAPERS.features_fingerprint
+    def screen(usable: Logged, papers: Papers, heads: Sequence[str]) -> Logged:
+        assert (papers, heads) == (PAPERS, PLAN.heads)
         raise NoSupportError("explore more")
 
     given = Trainer(Ledger(logged(made_up(600))), registry, Taught(), screen)
@@ -162,10 +174,11 @@ def test_logs_that_cannot_teach_train_nothing_and_say_why(registry: ProbeRegistr
 
 
 def test_an_outage_is_no_refusal(registry: ProbeRegistry) -> None:
-    def fit(head: str, outcomes: Outcomes, seed: int) -> FreshProbe:
-        raise UnavailableError("the ledger is away")
+    class Away(Taught):
+        def fit(self, head: str, outcomes: Outcomes, seed: int) -> FittedProbe:
+            raise UnavailableError("the ledger is away")
 
-    given = Trainer(Ledger(logged(made_up(600))), registry, fit, lambda usable, reads: usable)
+    given = trainer(registry, logged(made_up(600)), Away())
     with pytest.raises(UnavailableError):
         given.retrain(SCOPE, PAPERS, PLAN)
     assert in_use(registry) is None
