@@ -18,7 +18,7 @@ ROUNDING = 1e-9
 
 
 def near_duplicates(counts: csr_matrix) -> IntArray:
-    """Returns a number for each text, the same for those that a chain of cosines of `ALIKE` links, shape (n,).
+    """Returns a number for each text, the same for those linked by a chain of cosines of `ALIKE`, shape (n,).
 
     Two texts that are alike share one of each other's rarest words, those without which the rest is too short
     to reach the cosine (Bayardo, Ma and Srikant 2007, "Scaling up all pairs similarity search"). Only texts

@@ -15,7 +15,9 @@ from adaqueue.core.marginal import IntArray
 
 def by_brute_force(counts: csr_matrix) -> IntArray:
     rows = normalize(counts).toarray()
-    return np.asarray(connected_components(rows @ rows.T >= ALIKE - 1e-9, directed=False)[1])
+    is_empty = ~rows.any(axis=1)
+    alike = (rows @ rows.T >= ALIKE - 1e-9) | np.outer(is_empty, is_empty)
+    return np.asarray(connected_components(alike, directed=False)[1])
 
 
 def is_same_grouping(one: IntArray, other: IntArray) -> bool:
