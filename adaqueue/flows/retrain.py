@@ -26,6 +26,8 @@ BASELINE = "constant"
 
 FEWEST_FOR_DRIFT = 100
 MOST_FOR_DRIFT = 1_000
+NEWEST_FOR_DRIFT = 3_000
+"""Queries that are looked through for those that the probe in use decided on."""
 
 
 class OutcomeLedger(Protocol):
@@ -146,7 +148,8 @@ class Trainer:
     def drift(self, scope: Scope, papers: Papers) -> Drift | None:
         """Returns how the probe in use agrees with first draws; None where they are too few."""
         champion = self._champion(papers)
-        return None if champion is None else drift_of(self.ledger.load(scope), champion.name)
+        newest = replace(scope, most=min(scope.most, NEWEST_FOR_DRIFT))
+        return None if champion is None else drift_of(self.ledger.load(newest), champion.name)
 
     def _champion(self, papers: Papers) -> Champion | None:
         """The probe in use; one that fits today's features and sampling no more has no word to say."""
