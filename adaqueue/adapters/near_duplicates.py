@@ -17,7 +17,7 @@ BLOCK = 64
 ROUNDING = 1e-9
 
 
-def near_duplicates(counts: csr_matrix) -> IntArray:
+def linked(counts: csr_matrix) -> IntArray:
     """Returns a number for each text, the same for those linked by a chain of cosines of `ALIKE`, shape (n,).
 
     Two texts that are alike share one of each other's rarest words, those without which the rest is too short

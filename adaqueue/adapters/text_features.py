@@ -12,21 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix, vstack
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_matrix
 from scipy.spatial.distance import cdist
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
-from sklearn.preprocessing import normalize
 
+from adaqueue.adapters.near_duplicates import linked
 from adaqueue.core.kernel_ridge import KernelRidge
 from adaqueue.core.marginal import FloatArray, IntArray
 
 FEATURES = 2**18
 SIGNS = "()[]{}.,:;?!=<>+-*/^_$\\'\"%#"
 FARTHEST = 4.0
-ALIKE = 0.9
 COMMON = 0.05
-BLOCK = 500  # prompts compared with all others at a time, for memory's sake
 WORD = r"\w+|[^\w\s]"
 
 
@@ -59,28 +56,21 @@ class Texts:
 
     def near_duplicates(self) -> IntArray:
         """Returns a number for each prompt, the same for prompts of nearly the same words, shape (n,)."""
-        return _linked(self.words)
+        return linked(self.words)
 
     def near_duplicates_of_a_workload(self) -> IntArray:
         """Returns `near_duplicates`, but of prompts of one template only those with the same words.
 
-        What makes up over a twentieth of all prompts is not repetition but the work itself: its queries differ
-        by their numbers or names, and the queries to come will be like them.
+        What makes up over a twentieth of all prompts is not repetition but the work itself: its queries
+        differ by their numbers or names, and the queries to come will be like them.
         """
         groups = self.near_duplicates()
         _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
         common = np.flatnonzero(sizes[group] > max(COMMON * len(groups), 1))
         if len(common):
             rare = TfidfTransformer(sublinear_tf=True).fit(self.words).transform(self.words[common])
-            groups[common] = groups.max() + 1 + _linked(rare)
+            groups[common] = groups.max() + 1 + linked(rare)
         return groups
-
-
-def _linked(counts: csr_matrix) -> IntArray:
-    """Numbers rows; those that a chain of cosines of at least `ALIKE` links share a number."""
-    rows = normalize(counts)
-    alike = [rows[start : start + BLOCK] @ rows.T >= ALIKE for start in range(0, rows.shape[0], BLOCK)]
-    return np.asarray(connected_components(vstack(alike))[1], dtype=np.int64)
 
 
 class TextProbe:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.preprocessing import normalize
 
-from adaqueue.adapters.near_duplicates import ALIKE, near_duplicates
+from adaqueue.adapters.near_duplicates import ALIKE, linked
 from adaqueue.core.marginal import IntArray
 
 
@@ -43,20 +43,20 @@ def texts(n: int, words: int, length: int, kinds: int, seed: int) -> csr_matrix:
 )
 def test_every_pair_that_is_alike_is_found(n: int, words: int, length: int, kinds: int, seed: int) -> None:
     counts = texts(n, words, length, kinds, seed)
-    assert is_same_grouping(near_duplicates(counts), by_brute_force(counts))
+    assert is_same_grouping(linked(counts), by_brute_force(counts))
 
 
 def test_what_is_linked_through_others_is_one_group_across_blocks() -> None:
     """Each text has one word more than the one before: neighbours are alike, the ends are not."""
     chain = csr_matrix(np.tril(np.ones((200, 200)))[20:])
     assert by_brute_force(chain[[0, -1]]).tolist() == [0, 1]
-    assert set(near_duplicates(chain).tolist()) == {0}
+    assert set(linked(chain).tolist()) == {0}
 
 
 def test_texts_without_words_are_like_each_other_alone() -> None:
-    groups = near_duplicates(csr_matrix(np.array([[0.0, 0.0], [1, 0], [0, 0], [2, 0]])))
+    groups = linked(csr_matrix(np.array([[0.0, 0.0], [1, 0], [0, 0], [2, 0]])))
     assert groups[0] == groups[2] != groups[1] == groups[3]
 
 
 def test_a_single_text_is_a_group() -> None:
-    assert near_duplicates(csr_matrix((1, 4))).tolist() == [0]
+    assert linked(csr_matrix((1, 4))).tolist() == [0]
