@@ -75,7 +75,7 @@ class LoraFeatures:
             if differs := differences(probe.papers.features or {}, asdict(spec)):
                 raise FingerprintError(f"it reads other features: {differs}")
             model = adapted(self._model(), weights, hashlib.sha256(weights).hexdigest())
-        except FingerprintError as error:
+        except (FingerprintError, RuntimeError) as error:  # the latter where there is no room for the copy
             log.error("no adapted features for %s: probe %s: %s", probe.papers.domain, probe.name, error)
             return None
         self._register(spec)

@@ -43,7 +43,7 @@ class Sampling:
     """How an engine draws: everything of its settings that changes the distribution of a sample.
 
     The chat template and the revision of the weights change it too. They are not repeated here: they are part
-    of the same model's `FeatureSpec`, and a probe is refused unless both fingerprints are those of today.
+    of the same model's `FeatureSpec`, and a probe that reads features is refused unless both are today's.
 
     Attributes:
         model: the decoder's name.

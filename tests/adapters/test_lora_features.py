@@ -129,3 +129,15 @@ def test_a_lora_probe_of_another_model_is_not_served_and_the_log_says_why(
     assert f"no adapted features for math: probe {foreign}: {reason}" in caplog.text
     assert features("math") is None
     assert caplog.text.count("no adapted features") == 2
+
+
+def test_where_there_is_no_room_for_the_adapted_model_the_base_features_must_do(
+    registry: ProbeRegistry, model: LanguageModel, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full() -> LanguageModel:
+        raise RuntimeError("CUDA out of memory")
+
+    name = use(registry, lora_probe(), model.feature_spec())
+    features = LoraFeatures(registry, model.feature_spec(), full, PostgresFeatureLedger(database).register)
+    assert features("math") is None
+    assert f"no adapted features for math: probe {name}: CUDA out of memory" in caplog.text
