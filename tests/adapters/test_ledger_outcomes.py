@@ -16,7 +16,8 @@ from uuid_utils.compat import uuid7
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.outcomes import PostgresOutcomes
 from adaqueue.adapters.sql import features
-from adaqueue.core.decisions import Entering, Prediction
+from adaqueue.core.decisions import Allocation, Entering, Prediction
+from adaqueue.core.exploration import EXPLORATION
 from adaqueue.core.logged import Logged, Scope
 from adaqueue.core.marginal import IntArray
 from adaqueue.core.specs import Sampling
@@ -175,11 +176,15 @@ def test_windows_are_told_apart(scene: Scene) -> None:
 
 def test_a_random_budget_is_known_as_one_with_its_law(database: Database) -> None:
     scene = Scene(database, policy="sequential", average_budget=2.5, b_max=6)
-    scene.add(query("a", min_budget=1, max_budget=5))
-    scene.grant(3)
-    scene.rows("UPDATE allocations SET policy = 'exploration', propensity = 0.01 RETURNING 1")
+    (key,) = scene.add(query("a", min_budget=1, max_budget=5))
+    windows = scene.windows()
+    epoch, window = windows.lease.acquire(), windows.next_window()
+    assert epoch is not None
+    assert window is not None
+    random = Allocation(uuid7(), key, 3, 0, BELIEVED, 0.0, propensity=0.01, policy=EXPLORATION)
+    windows.enter(epoch, window, [Entering(key, BELIEVED, 0.25)], None, [random])
     sampler = scene.sampler()
-    (claim,) = sampler.claim([row.id for row in scene.rows("SELECT id FROM allocations")])
+    (claim,) = sampler.claim([random.id])
     sampler.record([claim], SAMPLING, samples(claim, 0, 1, 2))
     sampler.finish([closing(claim)], [verdict(claim, number, float(number == 1)) for number in range(3)])
     found = load(scene)
