@@ -66,7 +66,7 @@ def estimate(logged: Logged, believed: FloatArray, budgets: IntArray, seed: int)
         logged: queries, n of them; those that could not be explored are left out. The share that is explored
             must have been above 0 all the time.
         believed: chance that the first f samples all fail, by a probe that did not see these outcomes, shape
-            (n, b + 1), from 1, never rising.
+            (n, b + 1), from 1, never rising; b at least every query's own minimum.
         budgets: shape (n,), 0..b; a query's own limits bound them.
         seed: of the bootstrap.
 

@@ -121,7 +121,7 @@ def _explorable(rows: Rows, windows: IntArray, run_of: Mapping[UUID, Run]) -> Bo
     """Takes what was left out for no part of a window: a few windows of a batch may seem too small."""
     sizes = np.bincount(windows)[windows].tolist() if rows else []
     may = [
-        row.domain != "chat" and explores(run_of[row.run_id], size)
+        row.domain != "chat" and row.max_budget != 0 and explores(run_of[row.run_id], size)
         for row, size in zip(rows, sizes, strict=True)
     ]
     return np.array(may, dtype=np.bool_)
