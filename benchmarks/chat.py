@@ -22,6 +22,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from adaqueue.core.chat_replay import begun, left, seen
 from adaqueue.core.improvement import expected_improvement, fit, mean_excess
 from adaqueue.core.marginal import FloatArray, IntArray, from_rewards
 from adaqueue.core.metrics import equal_reward_budget
@@ -148,30 +149,21 @@ def _one_shot(rewards: FloatArray) -> FloatArray:
 
 
 def _replays(shuffled: FloatArray, folds: IntArray) -> dict[str, FloatArray]:
-    """Returns each policy's mean reward by samples spent, over m orders, see `_orders`."""
-    orders = _orders(shuffled)
+    """Returns each policy's mean reward by samples spent, over m orders, see `chat_replay.begun`."""
+    orders = begun(shuffled, shuffled.shape[1])
     return {policy: _replay(orders, index) for policy, index in _indices(orders, folds).items()}
-
-
-def _orders(shuffled: FloatArray) -> FloatArray:
-    """Returns each query's shuffled rewards begun at each of them in turn, shape (m, n, m)."""
-    return np.stack([np.roll(shuffled, -first, axis=1) for first in range(shuffled.shape[1])])
 
 
 def _indices(orders: FloatArray, folds: IntArray) -> dict[str, FloatArray]:
     """Returns each policy's index of every sample after a query's first, shape (m, n, m - 1)."""
-    m = orders.shape[2]
-    drawn = np.broadcast_to(np.arange(1, m), (*orders.shape[:2], m - 1))
-    best = np.maximum.accumulate(orders, axis=2)[:, :, :-1]
-    mean = np.cumsum(orders, axis=2)[:, :, :-1] / drawn
+    drawn, best, mean = seen(orders)
     indices = {policy: np.empty(drawn.shape) for policy in LEARNED}
     for fold in np.unique(folds):
         own = np.broadcast_to((folds == fold)[:, None], drawn.shape)
-        believed = _believed(orders[0][folds != fold], drawn[own], best[own], mean[own])
-        for policy, worth in believed.items():
+        known = _believed(orders[0][folds != fold], drawn[own], best[own], mean[own])
+        for policy, worth in known.items():
             indices[policy][own] = worth
-    left = [np.maximum(orders[:, :, d:] - best[:, :, d - 1 : d], 0).mean(axis=2) for d in range(1, m)]
-    return indices | {"uniform": -drawn.astype(np.float64), "oracle": np.stack(left, axis=2)}
+    return indices | {"uniform": -drawn.astype(np.float64), "oracle": left(orders)}
 
 
 def _believed(

@@ -48,7 +48,7 @@ def evaluate_rewards(outcomes: Outcomes, plan: Plan, on_progress: Progress) -> E
     replay = Replay(np.tile(uniform, (copies, 1)), np.tile(outcomes.groups, copies), plan.budgets)
     for seed in range(plan.seeds):
         folds = balanced_folds(outcomes.groups, rewards.mean(axis=1), plan.folds, seed)
-        orders = shuffled(rewards, np.random.default_rng(seed), copies)
+        orders = begun(np.random.default_rng(seed).permuted(rewards, axis=1), copies)
         best = np.maximum.accumulate(orders, axis=2).reshape(-1, draws)
         gains = np.diff(best, axis=1, prepend=0.0)
         indices = {"sequential": believed(orders, folds), "sequential_oracle": left(orders)}
@@ -66,11 +66,13 @@ def evaluate_rewards(outcomes: Outcomes, plan: Plan, on_progress: Progress) -> E
     )
 
 
-def shuffled(rewards: FloatArray, rng: np.random.Generator, copies: int) -> FloatArray:
-    """Returns each query's rewards shuffled, and begun at so many of them in turn, shape (copies, n, m)."""
-    once = rng.permuted(rewards, axis=1)
+def begun(rewards: FloatArray, copies: int) -> FloatArray:
+    """Returns each query's rewards begun at so many of them in turn, shape (copies, n, m).
+
+    Begun at all m of them, each reward is as often in each place.
+    """
     starts = np.arange(copies) * rewards.shape[1] // copies
-    return np.stack([np.roll(once, -start, axis=1) for start in starts])
+    return np.stack([np.roll(rewards, -start, axis=1) for start in starts])
 
 
 def seen(orders: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
