@@ -88,11 +88,10 @@ def main() -> None:
     given = parser.parse_args()
     model = LanguageModel(str(model_path()), MODEL_NAME)
     domains: tuple[Domain, ...] = get_args(Domain)
-    tables = {
-        domain: table(recorded(domain, model, given.templates), model, given.quick) for domain in domains
-    }
-    for domain, rows in tables.items():
-        show(domain, rows)
+    tables: dict[str, dict[str, Row]] = {}
+    for domain in domains:
+        tables[domain] = table(recorded(domain, model, given.templates), model, given.quick)
+        show(domain, tables[domain])
     figures = {name: {row: vars(found) for row, found in rows.items()} for name, rows in tables.items()}
     folds = 2 if given.quick else FOLDS
     report.write(given.json, {"model": MODEL_NAME, "folds": folds, "repeats": 1, "domains": figures})

@@ -6,6 +6,7 @@ import hashlib
 import json
 import struct
 from collections.abc import Mapping
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
@@ -15,12 +16,24 @@ from adaqueue.adapters.probes.heads import HEADS
 from adaqueue.errors import FingerprintError
 
 FORMAT, VERSION = "adaqueue-probe", "1"
+ALIGNMENT = 8
 
 
-def pack(head: str, tensors: Mapping[str, Tensor], **more: str) -> bytes:
-    """Returns the tensors as safetensors, with the head and whatever else is given in the metadata."""
+def pack(head: str, tensors: Mapping[str, Tensor]) -> bytes:
+    """Returns the tensors as safetensors with the head in the metadata; the same give the same bytes."""
     kept = {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
-    return save(kept, {"format": FORMAT, "version": VERSION, "head": head, **more})
+    data = save(kept, {"format": FORMAT, "version": VERSION, "head": head})
+    # safetensors writes metadata in any order: equal probes are to have equal digests
+    header, body = _parts(data)
+    text = json.dumps(header, sort_keys=True).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def _parts(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Returns header and body of sound safetensors."""
+    (length,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8 : 8 + length]), data[8 + length :]
 
 
 def unpack(data: bytes, sha256: str) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -34,8 +47,7 @@ def unpack(data: bytes, sha256: str) -> tuple[dict[str, str], dict[str, Tensor]]
         raise FingerprintError(f"the weights have the digest {found}, registered was {sha256}")
     try:
         tensors = load(data)
-        (length,) = struct.unpack("<Q", data[:8])
-        metadata = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+        metadata = _parts(data)[0].get("__metadata__", {})
     except SafetensorError as error:
         raise FingerprintError(f"the weights hold no probe: {error}") from error
     given = (metadata.get("format"), metadata.get("version"))

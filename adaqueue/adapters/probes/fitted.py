@@ -81,8 +81,8 @@ def split_calibration(tensors: Mapping[str, Tensor]) -> tuple[Calibration, dict[
         FingerprintError: there is none, or it is no calibration.
     """
     own, rest = split(tensors, PREFIX)
-    count = own["knots"].shape[:1] if "knots" in own else (0,)
-    require_shapes(own, {"line": (3,), "knots": tuple(count), "levels": tuple(count)})
+    count = own["knots"].numel() if "knots" in own else 0
+    require_shapes(own, {"line": (3,), "knots": (count,), "levels": (count,)})
     line, knots, levels = (own[name].double().numpy() for name in ("line", "knots", "levels"))
     return Calibration(float(line[0]), float(line[1]), float(line[2]), knots, levels), rest
 

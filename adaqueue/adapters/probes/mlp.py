@@ -14,8 +14,9 @@ FARTHEST = 10.0
 RATE = 3e-3
 DECAY = 0.1
 ROUNDS = 200
-PATIENCE = 8
+PATIENCE = 6
 BATCH = 256
+BATCHES = 8
 
 
 class Mlp(nn.Module):
@@ -61,10 +62,11 @@ def descend(
         held_out: rows that decide when to stop.
         vectors: of all rows, float32[n, size].
     """
-    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=RATE, weight_decay=DECAY, fused=True)
     best, best_loss, waited = deepcopy(net.state_dict()), float("inf"), 0
+    size = max(BATCH, len(kept) // BATCHES)
     for _ in range(ROUNDS):
-        for batch in torch.split(kept[torch.randperm(len(kept))], BATCH):
+        for batch in torch.split(kept[torch.randperm(len(kept))], size):
             optimizer.zero_grad()
             loss(net(vectors[batch]), batch).backward()  # type: ignore[no-untyped-call] # torch has no types here
             optimizer.step()

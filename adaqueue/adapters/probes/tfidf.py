@@ -21,12 +21,13 @@ from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.marginal import BoolArray, FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes, States
 
+FEWEST_PROMPTS = 2
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)
 
 
 @dataclass(frozen=True, eq=False)
 class TfidfModel:
-    """A weight for each word and pair of words that the training prompts have.
+    """A weight for each word and pair of words that two training prompts have.
 
     Attributes:
         columns: of the words, among the hashes of `Texts`, shape (w,).
@@ -67,7 +68,7 @@ class TfidfModel:
         Raises:
             FingerprintError: the weights are of something else.
         """
-        wide = tuple(tensors["columns"].shape[:1]) if "columns" in tensors else ()
+        wide = (tensors["columns"].numel() if "columns" in tensors else 0,)
         require_shapes(tensors, {"columns": wide, "rarity": wide, "weights": wide, "intercept": (1,)})
         rarity, weights = tensors["rarity"].double().numpy(), tensors["weights"].double().numpy()
         return cls(tensors["columns"].long().numpy(), rarity, weights, float(tensors["intercept"]), logistic)
@@ -96,7 +97,7 @@ def fit_tfidf(data: Outcomes, folds: IntArray, logistic: bool) -> tuple[TfidfMod
 def _fit(words: csr_matrix, data: Outcomes, rows: BoolArray, strength: float, logistic: bool) -> TfidfModel:
     counts = words[rows]
     frequency = np.bincount(counts.indices, minlength=counts.shape[1])
-    columns = np.flatnonzero(frequency)
+    columns = np.flatnonzero(frequency >= FEWEST_PROMPTS)
     rarity = np.log((1 + counts.shape[0]) / (1 + frequency[columns])) + 1
     given = _weighted(counts[:, columns], rarity)
     y, n = data.successes[rows], data.samples[rows]
