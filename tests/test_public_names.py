@@ -39,6 +39,7 @@ def test_every_error_that_a_user_may_meet_is_public() -> None:
         "VerifierAwayError",
         "FingerprintError",
         "BadOutcomesError",
+        "NoSupportError",
         "AlreadyUpError",
         "LeaseLostError",
         "LedgerRefusedError",
