@@ -70,9 +70,10 @@ def measure(queries: Queries, samples: int, repeats: int, port: int) -> dict[str
     model = LanguageModel(str(model_path()), MODEL_NAME)
     ours = TransformersFeatures(model)
     race = Race(queries, samples, repeats, fit_probe(DEFAULT_HEAD, shipped_outcomes("math", ours), seed=0))
-    found = race.run("transformers_", TransformersEngine(model, SAMPLING), ours)
-    with _vllm(port) as (engine, theirs):
-        return found | race.run("", engine, theirs) | race.run("mixed_", engine, ours)
+    engine = TransformersEngine(model, SAMPLING)
+    found = _lengths(queries, engine) | race.run("transformers_", engine, ours)
+    with _vllm(port) as (server, theirs):
+        return found | race.run("", server, theirs) | race.run("mixed_", server, ours)
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,15 @@ class Race:
         if drawn != len(asked):
             sys.exit(f"{drawn} samples came of {len(asked)}")
         return time.perf_counter() - started
+
+
+def _lengths(queries: Queries, engine: Engine) -> dict[str, Any]:
+    """Returns the mean tokens of a prompt and of a sample, one drawn of each query."""
+    drawn = [sample for samples in engine.draw(units(queries, 1)) for sample in samples]
+    return {
+        "prompt_tokens": round(statistics.mean(sample.tokens_in or 0 for sample in drawn), 1),
+        "response_tokens": round(statistics.mean(sample.tokens_out or 0 for sample in drawn), 1),
+    }
 
 
 @contextmanager
