@@ -72,7 +72,8 @@ def evaluate(
     check_writable(json)
     options = Options(_budgets(budgets), folds, seeds, tuple(name for name in metadata.split(",") if name))
     maker = workshop(features)
-    found = {name: _evaluated(path, maker, options, json != "-") for name, path in _named(files).items()}
+    read = {name: _read(path) for name, path in _named(files).items()}
+    found = {name: _evaluated(name, *rows, maker, options, json != "-") for name, rows in read.items()}
     settings = {"features": features, "metadata": list(options.metadata), "folds": folds}
     sets = {name: {**data, **settings} for name, data in found.items()}
     write_json(json, next(iter(sets.values())) if len(sets) == 1 else {"sets": sets})
@@ -95,25 +96,6 @@ def _named(files: list[str]) -> dict[str, str]:
     return {name if names.count(name) == 1 else file: file for name, file in zip(names, files, strict=True)}
 
 
-def _evaluated(path: str, maker: Workshop, options: Options, shown: bool) -> dict[str, Any]:
-    started, console = time.monotonic(), Console(stderr=True)
-    queries, refusals = _read(path)
-    for line, refusal in list(refusals.items())[:MOST_COMPLAINTS]:
-        _complain(console, f"{path}: line {line}: {refusal}")
-    if len(refusals) > MOST_COMPLAINTS:
-        _complain(console, f"{path}: {len(refusals):,} lines refused, these are the first {MOST_COMPLAINTS}")
-    try:
-        with _progress(console) as on_progress:
-            report = report_on(queries, maker, options, on_progress)
-    except AdaQueueError as error:
-        _complain(console, f"{path}: {error}")
-        return {"queries": len(queries), "refused": len(refusals), "error": str(error)}
-    seconds = round(time.monotonic() - started, 1)
-    if shown:
-        show(Path(path).name, report, seconds, Console())
-    return {**as_data(report), "refused": len(refusals), "seconds": seconds}
-
-
 def _read(path: str) -> tuple[list[RecordedQuery], dict[int, BadQueryError]]:
     """Returns the good rows, and what is wrong with the others by line."""
     queries, refusals = [], {}
@@ -123,6 +105,32 @@ def _read(path: str) -> tuple[list[RecordedQuery], dict[int, BadQueryError]]:
         except BadQueryError as error:
             refusals[line.number] = error
     return queries, refusals
+
+
+def _evaluated(
+    name: str,
+    queries: list[RecordedQuery],
+    refusals: dict[int, BadQueryError],
+    maker: Workshop,
+    options: Options,
+    shown: bool,
+) -> dict[str, Any]:
+    """Returns a set's figures, or why it has none, after saying so."""
+    started, console = time.monotonic(), Console(stderr=True)
+    for line, refusal in list(refusals.items())[:MOST_COMPLAINTS]:
+        _complain(console, f"{name}: line {line}: {refusal}")
+    if len(refusals) > MOST_COMPLAINTS:
+        _complain(console, f"{name}: {len(refusals):,} lines refused, these are the first {MOST_COMPLAINTS}")
+    try:
+        with _progress(console) as on_progress:
+            report = report_on(queries, maker, options, on_progress)
+    except AdaQueueError as error:
+        _complain(console, f"{name}: {error}")
+        return {"queries": len(queries), "refused": len(refusals), "error": str(error)}
+    seconds = round(time.monotonic() - started, 1)
+    if shown:
+        show(name, report, seconds, Console())
+    return {**as_data(report), "refused": len(refusals), "seconds": seconds}
 
 
 def _complain(console: Console, words: str) -> None:
