@@ -47,14 +47,10 @@ def evaluate_rewards(outcomes: Outcomes, plan: Plan, on_progress: Progress) -> E
     copies = int(np.clip(MOST_ROWS // len(rewards), 1, draws))
     replay = Replay(np.tile(uniform, (copies, 1)), np.tile(outcomes.groups, copies), plan.budgets)
     for seed in range(plan.seeds):
-        folds = balanced_folds(outcomes.groups, rewards.mean(axis=1), plan.folds, seed)
         orders = begun(np.random.default_rng(seed).permuted(rewards, axis=1), copies)
-        best = np.maximum.accumulate(orders, axis=2).reshape(-1, draws)
-        gains = np.diff(best, axis=1, prepend=0.0)
-        indices = {"sequential": believed(orders, folds), "sequential_oracle": left(orders)}
-        for name, index in indices.items():
-            lowest = np.minimum.accumulate(index, axis=2).reshape(-1, draws - 1)
-            readings[name].append(replay.same(_bought(lowest, gains)))
+        folds = balanced_folds(outcomes.groups, rewards.mean(axis=1), plan.folds, seed)
+        readings["sequential"].append(replay.same(_in_turn(orders, believed(orders, folds))))
+        readings["sequential_oracle"].append(replay.same(_in_turn(orders, left(orders))))
         on_progress("splits", seed + 1, plan.seeds)
     names = ("uniform", "sequential", "oracle", "sequential_oracle")
     return Evaluation(
@@ -99,6 +95,13 @@ def left(orders: FloatArray) -> FloatArray:
     places = range(1, orders.shape[2])
     over = [np.maximum(orders[:, :, d:] - best[:, :, d - 1 : d], 0).mean(axis=2) for d in places]
     return np.stack(over, axis=2)
+
+
+def _in_turn(orders: FloatArray, index: FloatArray) -> Purchases:
+    """Bought one by one: a sample is reached only after those before it, at the smallest index so far."""
+    best = np.maximum.accumulate(orders, axis=2).reshape(-1, orders.shape[2])
+    lowest = np.minimum.accumulate(index, axis=2).reshape(-1, index.shape[2])
+    return _bought(lowest, np.diff(best, axis=1, prepend=0.0))
 
 
 def _bought(index: FloatArray, gains: FloatArray) -> Purchases:

@@ -168,8 +168,7 @@ class _Records:
         filled = np.nan_to_num(survival)
         risk, events = filled[:, :-1] * known, (filled[:, :-1] - filled[:, 1:]) * known
         design = _design(centres, known.shape[1])
-        once = np.ones((1, len(z)))
-        at_risk, succeeded = _sums(starts, once, risk), _sums(starts, once, events)
+        at_risk, succeeded = (_sums(starts, np.ones((1, len(z))), drawn) for drawn in (risk, events))
         pilot = _fit(design, at_risk, succeeded, (RIDGES[0], NEVER))[0]
         alive = _without_gaps(survival, expit(_design(z, known.shape[1]) @ pilot))
         return cls(design, starts, risk, events, alive)
@@ -187,13 +186,7 @@ def _bend(z: FloatArray) -> FloatArray:
 
 
 def _sums(starts: IntArray, weights: FloatArray, values: FloatArray) -> FloatArray:
-    """Returns weighted sums over the queries of each cell, shape (k, m, ...).
-
-    Args:
-        starts: place of each cell's first query, shape (m,).
-        weights: shape (k, n).
-        values: shape (n, ...).
-    """
+    """Returns sums of values, (n, ...), weighted by (k, n), over the queries of each cell, (k, m, ...)."""
     cells = zip(np.split(weights, starts[1:], axis=1), np.split(values, starts[1:]), strict=True)
     return np.stack([weight @ value for weight, value in cells], axis=1)
 
