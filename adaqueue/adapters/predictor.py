@@ -12,7 +12,7 @@ from adaqueue.adapters.probe_registry import ProbeRegistry, RegisteredProbe
 from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.decisions import Prediction, Waiting
 from adaqueue.core.specs import Run, Sampling
-from adaqueue.errors import FingerprintError
+from adaqueue.errors import FingerprintError, UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -50,26 +50,30 @@ class ProbePredictor:
         return [found[place] for place in range(len(queries))]
 
     def _predict_domain(self, run: Run, domain: str, queries: Sequence[Waiting]) -> list[Prediction]:
-        prior = Prediction(*self._prior(domain), "prior", "")
+        return [
+            Prediction(*self._prior(domain), "prior", said) if isinstance(said, str) else said
+            for said in self._told(run, domain, queries)
+        ]
+
+    def _told(self, run: Run, domain: str, queries: Sequence[Waiting]) -> list[Prediction | str]:
+        """Returns what the probe in use says of each query, or why none does."""
         try:
             probe = self._registry.champion(run.decoder, domain)
             if probe is None:
-                return [replace(prior, reason=f"no probe for {run.decoder} on {domain}")] * len(queries)
-            return self._apply(probe, queries, run.average_budget, prior)
-        except FingerprintError as error:
+                return [f"no probe for {run.decoder} on {domain}"] * len(queries)
+            return self._apply(probe, queries, run.average_budget)
+        except (FingerprintError, UnavailableError) as error:
             log.error("%s", error)
-            return [replace(prior, reason=f"probe refused: {error}")] * len(queries)
+            return [f"probe refused: {error}"] * len(queries)
 
     def _apply(
-        self, probe: RegisteredProbe, queries: Sequence[Waiting], average_budget: float, prior: Prediction
-    ) -> list[Prediction]:
+        self, probe: RegisteredProbe, queries: Sequence[Waiting], average_budget: float
+    ) -> list[Prediction | str]:
+        """Returns what the probe says of each query, or why it has no word on it."""
         refusals = [self._refusal(probe, query) for query in queries]
         read = [query for query, refusal in zip(queries, refusals, strict=True) if not refusal]
-        said = iter(self._said(probe, read, average_budget, prior) if read else ())
-        return [
-            replace(prior, reason=f"probe {probe.name} refused: {refusal}") if refusal else next(said)
-            for refusal in refusals
-        ]
+        said = iter(_said(probe, read, average_budget) if read else ())
+        return [f"probe {probe.name} refused: {refusal}" if refusal else next(said) for refusal in refusals]
 
     def _refusal(self, probe: RegisteredProbe, query: Waiting) -> str:
         """Why the probe has no word on a query; empty if it has."""
@@ -79,24 +83,23 @@ class ProbePredictor:
         fingerprint = next(iter(query.features), None)
         return papers.refusal(None if fingerprint is None else self._described(fingerprint), self._sampling)
 
-    def _said(
-        self, probe: RegisteredProbe, queries: Sequence[Waiting], average_budget: float, prior: Prediction
-    ) -> list[Prediction]:
-        beliefs = _believed(probe, queries)
-        sound = (
-            np.isfinite(beliefs.alpha) & np.isfinite(beliefs.beta) & (beliefs.alpha > 0) & (beliefs.beta > 0)
-        )
-        beliefs = _where(sound, beliefs)
-        columns = (beliefs.alpha, beliefs.beta, beliefs.zero, beliefs.tokens)
-        found = [
-            Prediction(alpha, beta, probe.name, "probe", None, zero, None if np.isnan(tokens) else tokens)
-            for alpha, beta, zero, tokens in np.stack(columns, axis=1).tolist()
-        ]
-        if probe.rule is not None and average_budget > 0:
-            curves = probe.rule.curves(beliefs.score, average_budget).tolist()
-            found = [replace(one, curve=(a, b, c)) for one, (a, b, c) in zip(found, curves, strict=True)]
-        unsound = replace(prior, reason=f"probe {probe.name} said what is no Beta distribution")
-        return [one if good else unsound for one, good in zip(found, sound.tolist(), strict=True)]
+
+def _said(
+    probe: RegisteredProbe, queries: Sequence[Waiting], average_budget: float
+) -> list[Prediction | str]:
+    beliefs = _believed(probe, queries)
+    sound = np.isfinite(beliefs.score) & (beliefs.alpha > 0) & (beliefs.beta > 0)
+    beliefs = _where(sound, beliefs)
+    columns = (beliefs.alpha, beliefs.beta, beliefs.zero, beliefs.tokens)
+    found = [
+        Prediction(alpha, beta, probe.name, "probe", None, zero, None if np.isnan(tokens) else tokens)
+        for alpha, beta, zero, tokens in np.stack(columns, axis=1).tolist()
+    ]
+    if probe.rule is not None and average_budget > 0:
+        curves = probe.rule.curves(beliefs.score, average_budget).tolist()
+        found = [replace(one, curve=(a, b, c)) for one, (a, b, c) in zip(found, curves, strict=True)]
+    unsound = f"probe {probe.name} said what is no Beta distribution"
+    return [one if good else unsound for one, good in zip(found, sound.tolist(), strict=True)]
 
 
 def _believed(probe: RegisteredProbe, queries: Sequence[Waiting]) -> Beliefs:

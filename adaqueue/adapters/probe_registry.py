@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
@@ -108,6 +108,31 @@ class ProbeRegistry:
                 promotions.enter(conn, row.decoder, row.domain, row.id, previous, reason)
         return self.show(name)
 
+    def in_use(self, decoder: str, domain: str) -> str | None:
+        """Returns the name of the probe in use, whether it can be read or not; None if there is none."""
+        with self._database.begin() as conn:
+            key = probes.champion(conn, decoder, domain)
+            return None if key is None else str(probes.whole(conn, key).name)
+
+    def succeed(self, name: str, champion: str | None, reason: str) -> bool:
+        """Puts a probe into the champion's place, if that is in use still; returns whether it was.
+
+        Args:
+            name: of the probe, which was judged against the champion.
+            champion: name of the one that was in use then; None: there was none.
+            reason: why.
+        """
+        with self._database.begin() as conn:
+            row = probes.named(conn, name)
+            if row is None:
+                return False
+            key = probes.champion(conn, row.decoder, row.domain, locked=True)
+            if champion != (None if key is None else probes.whole(conn, key).name):
+                return False
+            previous = probes.use(conn, row.decoder, row.domain, row.id)
+            promotions.enter(conn, row.decoder, row.domain, row.id, previous, reason)
+        return True
+
     def rollback(self, decoder: str, domain: str) -> tuple[ProbeRecord, ProbeRecord]:
         """Puts the probe before the one in use back into use; returns both, the one given up first.
 
@@ -115,7 +140,7 @@ class ProbeRegistry:
             SettingsError: there is none in use, or none before it.
         """
         with self._database.begin() as conn:
-            current = probes.champion(conn, decoder, domain)
+            current = probes.champion(conn, decoder, domain, locked=True)
             if current is None:
                 raise SettingsError(f"probe: {decoder} on {domain} has no probe in use: nothing to give up")
             earlier = promotions.before(conn, current)
@@ -171,12 +196,12 @@ class ProbeRegistry:
             known = self._loaded.get((decoder, domain))
             if key is None or (known is not None and known.id == key):
                 return None if key is None else known
-            found = self._read(conn, key)
+            row = probes.whole(conn, key)
+        found = self._read(row)  # no transaction is open while weights are fetched
         self._loaded[decoder, domain] = found
         return found
 
-    def _read(self, conn: Connection, key: UUID) -> RegisteredProbe:
-        row = probes.whole(conn, key)
+    def _read(self, row: Row[Any]) -> RegisteredProbe:
         weights = row.weights if row.url is None else self._store.fetch(row.url)
         return RegisteredProbe(
             id=row.id,

@@ -152,12 +152,7 @@ class QueryRow(Base):
             text("next_index DESC NULLS FIRST"),
             postgresql_where=text("state = 'open'"),
         ),
-        Index(
-            "ix_queries_closed",
-            "domain",
-            "closed_at",
-            postgresql_where=text("state = 'closed'"),
-        ),
+        Index("ix_queries_run_id", "run_id", "id"),
         Index(
             "ix_queries_deadline",
             "deadline_at",
@@ -223,7 +218,8 @@ class PromotionRow(Base):
 class TrainingRow(Base):
     """One training of a domain's challengers, or one look for drift; a slot of the schedule has one.
 
-    state: running, done, failed. report: what was found, in figures.
+    state: running, done, failed. alive_at: when its process last said that it is at it. report: what was
+    found, in figures.
     """
 
     __tablename__ = "trainings"
@@ -234,6 +230,7 @@ class TrainingRow(Base):
     state: Mapped[str]
     report: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     started_at: Mapped[datetime.datetime] = now()
+    alive_at: Mapped[datetime.datetime] = now()
     ended_at: Mapped[datetime.datetime | None]
     __table_args__ = (
         UniqueConstraint("decoder", "domain", "slot"),

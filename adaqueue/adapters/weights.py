@@ -30,7 +30,7 @@ class WeightStore:
         try:
             with fsspec.open(url, "wb", auto_mkdir=True) as file:
                 file.write(data)
-        except (OSError, ValueError, ImportError) as error:
+        except Exception as error:
             raise UnavailableError(f"{url} cannot be written: {error}: see ADAQUEUE_PROBES_URL") from error
         return url
 
@@ -46,6 +46,6 @@ class WeightStore:
                 data: bytes = file.read()
         except FileNotFoundError as error:
             raise FingerprintError(f"no weights lie at {url}") from error
-        except (OSError, ValueError, ImportError) as error:
+        except Exception as error:
             raise UnavailableError(f"{url} cannot be read: {error}") from error
         return data

@@ -10,10 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 from adaqueue.core.logged import Logged
-from adaqueue.core.marginal import FloatArray, IntArray
+from adaqueue.core.marginal import BoolArray, FloatArray
 from adaqueue.errors import NoSupportError
 
 REGIONS = 10
+LEAST_QUERIES = 50
+"""Of a probe, to have regions."""
+
+LEAST_SHARE = 0.005
+"""Of a region's queries that must have drawn: a quarter of the default exploration."""
 
 
 def admissible(logged: Logged, reads: str) -> Logged:
@@ -33,24 +38,30 @@ def admissible(logged: Logged, reads: str) -> Logged:
     return logged.take(np.flatnonzero(kept))
 
 
-def require_every_region(score: FloatArray, drawn: IntArray) -> None:
-    """Refuses outcomes of which a region of scores, a tenth of the queries, drew nothing at all.
+def require_every_region(logged: Logged) -> None:
+    """Refuses outcomes of which a region of a probe's scores, a tenth of its queries, drew next to nothing.
 
-    Args:
-        score: of the probe in use, or of whoever decided (`Logged.beliefs.score`), shape (n,).
-        drawn: samples of each query, shape (n,).
+    Each probe that decided has regions of its own: where one gave nothing, another's queries of the
+    same score say little.
 
     Raises:
         NoSupportError: names the region, its share, and the remedy.
     """
-    edges = np.unique(np.quantile(score, np.arange(1, REGIONS) / REGIONS)) if len(score) else score
+    names = np.array(logged.probes)
+    for name in dict.fromkeys(logged.probes):
+        own = np.flatnonzero(names == name)
+        if len(own) >= LEAST_QUERIES:
+            _require_regions(name, logged.beliefs.score[own], logged.outcomes.samples[own] > 0)
+
+
+def _require_regions(probe: str, score: FloatArray, has_drawn: BoolArray) -> None:
+    edges = np.unique(np.quantile(score, np.arange(1, REGIONS) / REGIONS))
     region = np.searchsorted(edges, score, side="right")
-    observed = np.bincount(region, drawn, minlength=1)
-    for number, size in enumerate(np.bincount(region)):
-        if size and not observed[number]:
-            own = score[region == number]
-            raise NoSupportError(
-                f"no query with a score of {own.min():.3g} to {own.max():.3g} drew anything, "
-                f"{size / len(score):.0%} of {len(score)}: what is never drawn cannot be learnt; raise "
-                f"ADAQUEUE_EXPLORATION_SHARE, or wait until more queries were explored"
-            )
+    sizes, drawn = np.bincount(region), np.bincount(region, has_drawn)
+    for number in np.flatnonzero((sizes > 0) & (drawn < np.maximum(LEAST_SHARE * sizes, 1))):
+        own = score[region == number]
+        raise NoSupportError(
+            f"{int(drawn[number])} of {sizes[number]} queries to which {probe} gave a score of "
+            f"{own.min():.3g} to {own.max():.3g} drew anything: what is hardly drawn cannot be learnt; raise "
+            "ADAQUEUE_EXPLORATION_SHARE, or wait until more queries were explored"
+        )

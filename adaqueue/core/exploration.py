@@ -18,9 +18,6 @@ EXPLORATION = "exploration"
 EXPLORED = frozenset({"sequential", "window", "beta_window"})
 """Policies under which a probe decides who draws; the others pass nobody over."""
 
-LEAST_BATCH = 50
-"""Whoever gives a batch of fewer queries looks at each of them: a random budget would surprise."""
-
 
 @dataclass(frozen=True, slots=True)
 class Explored:
@@ -45,7 +42,7 @@ def explore(window: Window, share: float) -> dict[UUID, Explored]:
         window: its id and those of its queries seed the draw.
         share: of the queries, in [0, 1].
     """
-    if not explores(window.run, len(window.queries)):
+    if not explores(window.run):
         return {}
     found = {}
     for query in window.queries:
@@ -55,15 +52,9 @@ def explore(window: Window, share: float) -> dict[UUID, Explored]:
     return found
 
 
-def explores(run: Run, queries: int) -> bool:
-    """Whether a window of so many queries is explored at all.
-
-    It is not in replays, under policies outside `EXPLORED`, where a run may spend nothing, and in windows of
-    a batch with fewer than `LEAST_BATCH` queries.
-    """
-    if run.engine == "replay" or run.policy not in EXPLORED or run.average_budget <= 0:
-        return False
-    return not run.is_batch or queries >= LEAST_BATCH
+def explores(run: Run) -> bool:
+    """Whether a run is explored at all: no replay is, nor what may spend nothing, nor other policies."""
+    return run.engine != "replay" and run.policy in EXPLORED and run.average_budget > 0
 
 
 def reach(average_budget: FloatArray, least: IntArray, most: IntArray, b: int) -> FloatArray:

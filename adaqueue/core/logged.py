@@ -23,7 +23,7 @@ class Scope:
         sampling: fingerprint of how it drew.
         features: fingerprint of the hidden states; None: prompts are enough, no states are returned.
         most: newest queries, so many at most.
-        since: ended at this time or later; None: whenever.
+        since: came at this time or later; None: whenever.
     """
 
     decoder: str
@@ -40,8 +40,8 @@ class Provenance:
 
     Attributes:
         queries: so many.
-        first: when the oldest ended, ISO 8601; None where there is none.
-        last: when the newest ended.
+        first: when the oldest came, ISO 8601; None where there is none.
+        last: when the newest came.
         runs: ids of their runs.
         policies: queries by the policy that decided on them, `exploration` apart.
         probes: queries by the probe that decided on them.

@@ -10,6 +10,9 @@ from typing import Any
 from adaqueue.core.specs import FeatureSpec, Sampling, differences, digest
 from adaqueue.errors import FingerprintError
 
+OF_BASE = ("model", "revision", "dtype", "template", "most_tokens", "cut")
+"""What the features of an adapted model share with those of its base."""
+
 TEXT = "text"
 """In the place of a fingerprint of features where a probe reads prompts alone."""
 
@@ -64,12 +67,18 @@ class Papers:
         """Of the sampling whose outcomes it was trained on."""
         return digest(self.sampling)
 
-    @property
-    def of_base_model(self) -> Papers:
-        """The papers without an adapter: of a LoRA probe, those of the base model whose states it adapts."""
-        if self.features is None or not self.features.get("adapter"):
-            return self
-        return Papers(self.domain, {**self.features, "adapter": ""}, self.sampling)
+    def refusal_on_base(self, base: Papers) -> str:
+        """Returns why the probe may not be used where the base model is at hand; empty if it may.
+
+        A LoRA probe reads states of its own, of the last layer and token, whatever others read.
+
+        Args:
+            base: papers of probes that read the base model's features.
+        """
+        if self.features is None or base.features is None or not self.features.get("adapter"):
+            return self.refusal(base.features, base.sampling)
+        ours, theirs = ({name: of.get(name) for name in OF_BASE} for of in (self.features, base.features))
+        return Papers(self.domain, ours, self.sampling).refusal(theirs, base.sampling)
 
     def refusal(self, features: Mapping[str, Any] | None, sampling: Mapping[str, Any]) -> str:
         """Returns why the probe may not be used for these features and this sampling; empty if it may.

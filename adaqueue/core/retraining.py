@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from adaqueue.core.outcomes import BoolArray, Outcomes
+from adaqueue.core.marginal import IntArray
+from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.trial import Drift, Trial
 
 HELD_OUT_SHARE = 0.25
@@ -53,13 +54,13 @@ class Retraining:
     """What came of it.
 
     Attributes:
-        queries: drawn queries that it could learn from and be judged by.
+        queries: that have drawn, of those that were looked at.
         champion: name of the probe in use before; None: there was none, and a constant stood in for it.
         drift: of the champion; None where it decided on too few queries.
         data: where the outcomes come from, as plain data.
         challengers: that were trained.
         promoted: name of the one that was put into use; None: none was.
-        refusal: why nothing was trained; empty where something was.
+        refusal: which heads were not trained, and why; empty where all were.
     """
 
     queries: int
@@ -82,15 +83,14 @@ class Retraining:
         }
 
 
-def held_out(outcomes: Outcomes, share: float = HELD_OUT_SHARE) -> BoolArray:
-    """Returns which queries judge, shape (n,): near duplicates together, by the hash of the oldest's prompt.
+def sides(outcomes: Outcomes, share: float = HELD_OUT_SHARE) -> tuple[IntArray, IntArray]:
+    """Returns the rows that teach and the rows that judge; what nearly repeats a judge does neither.
 
-    The same prompt judges every night, and so never taught the probe that it judges.
+    A prompt's hash says whether it judges, so that it does every night, and never taught the probe it judges.
     """
-    _, oldest, group = np.unique(outcomes.groups, return_index=True, return_inverse=True)
-    judges = np.array([_uniform(outcomes.prompts[row]) < share for row in oldest], dtype=np.bool_)
-    chosen: BoolArray = judges[group]
-    return chosen
+    judges = np.array([_uniform(prompt) < share for prompt in outcomes.prompts], dtype=np.bool_)
+    near = np.isin(outcomes.groups, outcomes.groups[judges])
+    return np.flatnonzero(~near), np.flatnonzero(judges)
 
 
 def _uniform(prompt: str) -> float:

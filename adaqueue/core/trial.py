@@ -18,6 +18,9 @@ CONFIDENCE = 0.99
 """Of a gain: every night brings another challenger, and one in a hundred is lucky."""
 
 RESAMPLES = 2_000
+FEWEST_GROUPS = 50
+"""With fewer, the interval holds less than it says."""
+
 LARGEST_ERROR = 0.05
 """Calibration error that nobody is blamed for."""
 
@@ -61,6 +64,7 @@ class Trial:
         samples: that it needs, in a replay of the same draws, for the champion's success, as a share of the
             champion's; None where it does not reach it.
         average_budget: samples a query at which they were replayed.
+        groups: of near duplicates among the queries.
     """
 
     queries: int
@@ -70,11 +74,14 @@ class Trial:
     champion_error: float
     samples: float | None
     average_budget: float
+    groups: int
 
     @property
     def objections(self) -> list[str]:
         """Why the challenger is not to be promoted; empty: it is."""
         found = []
+        if self.groups < FEWEST_GROUPS:
+            found.append(f"{self.groups} different prompts judge, at least {FEWEST_GROUPS} are needed")
         if not self.low > 0:
             found.append(
                 f"its gain of {self.gain:.4f} nats a query is not significant (at least {self.low:.4f})"
@@ -111,7 +118,9 @@ class Drift:
         return self.chance < ALARM_CHANCE and self.error > LARGEST_ERROR
 
 
-def judge(challenger: Contestant, champion: Contestant, held_out: Outcomes, seed: int) -> Trial:
+def judge(
+    challenger: Contestant, champion: Contestant, held_out: Outcomes, seed: int, challengers: int = 1
+) -> Trial:
     """Returns how a challenger does against the champion.
 
     The likelihood is that of all draws, whatever stopped them. The replay buys by each contestant's hazards
@@ -123,6 +132,7 @@ def judge(challenger: Contestant, champion: Contestant, held_out: Outcomes, seed
         champion: the other's.
         held_out: queries on which neither was trained, with at least one sample each.
         seed: of the interval.
+        challengers: that are judged together: each adds a chance to be lucky.
 
     Raises:
         ValueError: nothing was drawn.
@@ -134,11 +144,12 @@ def judge(challenger: Contestant, champion: Contestant, held_out: Outcomes, seed
     return Trial(
         queries=len(held_out),
         gain=float(gains.mean()),
-        low=_lower_end(gains, held_out.groups, seed),
+        low=_lower_end(gains, held_out.groups, (1 - CONFIDENCE) / challengers, seed),
         error=drift(challenger.beliefs.success, first).error,
         champion_error=drift(champion.beliefs.success, first).error,
         samples=_share_of_samples(challenger, champion, held_out, budget),
         average_budget=budget,
+        groups=len(np.unique(held_out.groups)),
     )
 
 
@@ -178,13 +189,13 @@ def drift(predicted: FloatArray, first: FloatArray) -> Drift:
     )
 
 
-def _lower_end(gains: FloatArray, groups: IntArray, seed: int) -> float:
+def _lower_end(gains: FloatArray, groups: IntArray, chance: float, seed: int) -> float:
     _, group = np.unique(groups, return_inverse=True)
     sums, sizes = np.bincount(group, gains), np.bincount(group)
     drawn = np.random.default_rng(seed).multinomial(
         len(sums), np.full(len(sums), 1 / len(sums)), size=RESAMPLES
     )
-    return float(np.quantile(drawn @ sums / (drawn @ sizes), 1 - CONFIDENCE))
+    return float(np.quantile(drawn @ sums / (drawn @ sizes), chance))
 
 
 def _share_of_samples(

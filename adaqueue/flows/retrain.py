@@ -12,10 +12,10 @@ import numpy as np
 from adaqueue.core.logged import Logged, Scope
 from adaqueue.core.outcomes import Outcomes, States
 from adaqueue.core.papers import Papers
-from adaqueue.core.retraining import Challenger, Plan, Retraining, held_out
+from adaqueue.core.retraining import Challenger, Plan, Retraining, sides
 from adaqueue.core.rule import Rule
 from adaqueue.core.trial import Contestant, Drift, drift, first_draws, judge
-from adaqueue.errors import BadOutcomesError
+from adaqueue.errors import BadOutcomesError, FingerprintError
 from adaqueue.flows.train import FreshProbe, train
 from adaqueue.ports import Probe
 
@@ -65,6 +65,10 @@ class Champion(Protocol):
 class ProbeShelf(Protocol):
     """Where probes are."""
 
+    def in_use(self, decoder: str, domain: str) -> str | None:
+        """Returns the name of the probe in use, whether it can be read or not; None if there is none."""
+        ...
+
     def champion(self, decoder: str, domain: str) -> Champion | None:
         """Returns the probe in use; None if there is none."""
         ...
@@ -80,8 +84,8 @@ class ProbeShelf(Protocol):
         """Registers a probe as a challenger, and returns its name."""
         ...
 
-    def promote(self, name: str, reason: str) -> object:
-        """Puts a probe into use."""
+    def succeed(self, name: str, champion: str | None, reason: str) -> bool:
+        """Puts a probe into the champion's place if that is in use still; returns whether it was."""
         ...
 
 
@@ -109,41 +113,46 @@ class Trainer:
         ledger: holds the outcomes.
         shelf: holds the probes.
         workshop: makes them.
-        screen: leaves out what probes with these papers and of these heads must not learn from; refuses logs
-            that cannot teach them anything.
+        screen: leaves out what a probe with these papers and of this head must not learn from; refuses logs
+            that cannot teach it anything.
     """
 
     ledger: OutcomeLedger
     shelf: ProbeShelf
     workshop: Workshop
-    screen: Callable[[Logged, Papers, Sequence[str]], Logged]
+    screen: Callable[[Logged, Papers, str], Logged]
 
     def retrain(self, scope: Scope, papers: Papers, plan: Plan) -> Retraining:
         """Trains challengers on a scope's outcomes; promotes the best, if it is significantly better.
 
-        Whoever judges has not taught: a quarter of all prompts, by their hash and with their near duplicates,
-        is never learnt from, and decides between champion and challengers.
+        Whoever judges has not taught: a quarter of all prompts, by their hash, is never learnt from, and
+        decides between champion and challengers.
 
         Args:
             scope: which outcomes.
-            papers: of the challengers.
+            papers: of probes that read the base model's features.
             plan: see `Plan`.
         """
+        in_use = self.shelf.in_use(papers.decoder, papers.domain)
         champion = self._champion(papers)
         logged = self.ledger.load(scope)
         name = None if champion is None else champion.name
-        found = Retraining(len(logged), name, drift_of(logged, name), asdict(logged.provenance))
-        try:
-            outcomes = self.screen(logged, papers, plan.heads).outcomes
-            drawn = outcomes.take(np.flatnonzero(outcomes.samples > 0))
-            if len(drawn) < plan.fewest:
-                raise BadOutcomesError(f"{len(drawn)} drawn queries are fewer than {plan.fewest}")
-            challengers = self._challenge(drawn, papers, champion, plan, found.data)
-        except BadOutcomesError as error:
-            log.warning("no probe of %s is trained: %s", scope.domain, error)
-            return replace(found, refusal=str(error))
-        promoted = self._promote(challengers) if plan.promotes else None
-        return replace(found, queries=len(drawn), challengers=tuple(challengers), promoted=promoted)
+        challengers, refusals = [], []
+        for head in plan.heads:
+            try:
+                challengers.append(self._challenge(head, logged, champion, papers, plan))
+            except BadOutcomesError as error:
+                log.warning("no %s probe of %s is trained: %s", head, scope.domain, error)
+                refusals.append(f"{head}: {error}")
+        return Retraining(
+            queries=int(np.count_nonzero(logged.outcomes.samples)),
+            champion=name,
+            drift=drift_of(logged, name),
+            data=asdict(logged.provenance),
+            challengers=tuple(challengers),
+            promoted=self._promote(challengers, in_use) if plan.promotes else None,
+            refusal="; ".join(refusals),
+        )
 
     def drift(self, scope: Scope, papers: Papers) -> Drift | None:
         """Returns how the probe in use agrees with first draws; None where they are too few."""
@@ -152,62 +161,65 @@ class Trainer:
         return None if champion is None else drift_of(self.ledger.load(newest), champion.name)
 
     def _champion(self, papers: Papers) -> Champion | None:
-        """The probe in use; one that fits today's features and sampling no more has no word to say."""
-        champion = self.shelf.champion(papers.decoder, papers.domain)
-        if champion is None or champion.papers.of_base_model.refusal(papers.features, papers.sampling):
+        """The probe in use; one that cannot be read, or does not fit what there is today, has no word."""
+        try:
+            champion = self.shelf.champion(papers.decoder, papers.domain)
+        except FingerprintError as error:
+            log.warning("the probe in use counts as none: %s", error)
             return None
-        return champion
+        return None if champion is None or champion.papers.refusal_on_base(papers) else champion
 
     def _challenge(
-        self,
-        drawn: Outcomes,
-        papers: Papers,
-        champion: Champion | None,
-        plan: Plan,
-        data: Mapping[str, Any],
-    ) -> list[Challenger]:
-        judges = held_out(drawn)
-        taught, judging = drawn.take(np.flatnonzero(~judges)), drawn.take(np.flatnonzero(judges))
-        if not len(judging):
-            raise BadOutcomesError("no prompt is held out to judge: the queries are too much alike")
-        against = self._word_in_use(champion, taught, judging, plan.seed)
-        return [self._train(head, taught, judging, against, (papers, data, plan.seed)) for head in plan.heads]
-
-    def _train(
-        self,
-        head: str,
-        taught: Outcomes,
-        judging: Outcomes,
-        against: Contestant,
-        given: tuple[Papers, Mapping[str, Any], int],
+        self, head: str, logged: Logged, champion: Champion | None, papers: Papers, plan: Plan
     ) -> Challenger:
-        papers, data, seed = given
-        trained = train(head, taught, self.workshop.fit, seed)
-        trial = judge(self._word(trained.probe, trained.rule, judging), against, judging, seed)
-        metrics = {**trained.metrics, "trial": asdict(trial), "objections": trial.objections}
-        own = self.workshop.papers(trained.probe, papers)
-        name = self.shelf.register(trained.probe, trained.rule, own, metrics, data)
+        drawn = self._drawn(head, logged, papers)
+        left_out = int(np.count_nonzero(logged.outcomes.samples)) - len(drawn)
+        if len(drawn) < plan.fewest:
+            others = f", and on {left_out} decided what it does not read" if left_out else ""
+            raise BadOutcomesError(f"{len(drawn)} drawn queries are fewer than {plan.fewest}{others}")
+        taught, judging = (drawn.take(rows) for rows in sides(drawn))
+        if not len(judging):
+            raise BadOutcomesError("no prompt is held out to judge: queries are too few, or too much alike")
+        trained = train(head, taught, self.workshop.fit, plan.seed)
+        against = self._word_in_use(champion, logged, papers, judging, plan.seed)
+        own = self._word(trained.probe, trained.rule, judging)
+        trial = judge(own, against, judging, plan.seed, challengers=len(plan.heads))
+        name = self.shelf.register(
+            trained.probe,
+            trained.rule,
+            self.workshop.papers(trained.probe, papers),
+            {**trained.metrics, "trial": asdict(trial), "objections": trial.objections},
+            {**asdict(logged.provenance), "taught": len(taught), "not_to_be_learnt_from": left_out},
+        )
         log.info("challenger %s (%s): %s", name, head, "; ".join(trial.objections) or "better")
         return Challenger(name, head, trial)
 
+    def _drawn(self, head: str, logged: Logged, papers: Papers) -> Outcomes:
+        outcomes = self.screen(logged, papers, head).outcomes
+        return outcomes.take(np.flatnonzero(outcomes.samples > 0))
+
     def _word_in_use(
-        self, champion: Champion | None, taught: Outcomes, judging: Outcomes, seed: int
+        self, champion: Champion | None, logged: Logged, papers: Papers, judging: Outcomes, seed: int
     ) -> Contestant:
         if champion is not None:
             return self._word(champion.model, champion.rule, judging)
-        constant = train(BASELINE, taught, self.workshop.fit, seed)
+        known = self._drawn(BASELINE, logged, papers)
+        constant = train(BASELINE, known.take(sides(known)[0]), self.workshop.fit, seed)
         return self._word(constant.probe, constant.rule, judging)
 
     def _word(self, probe: Probe, rule: Rule | None, judging: Outcomes) -> Contestant:
         return Contestant(probe.predict(self.workshop.states(probe, judging), judging.prompts), rule)
 
-    def _promote(self, challengers: Sequence[Challenger]) -> str | None:
+    def _promote(self, challengers: Sequence[Challenger], in_use: str | None) -> str | None:
         better = [one for one in challengers if not one.trial.objections]
         if not better:
             return None
         best = max(better, key=lambda one: one.trial.gain)
-        self.shelf.promote(best.name, f"{best.trial.gain:+.4f} nats a query on held-out queries")
-        return best.name
+        reason = f"{best.trial.gain:+.4f} nats a query on held-out queries"
+        if self.shelf.succeed(best.name, in_use, reason):
+            return best.name
+        log.warning("%s is not promoted: while it was judged, another probe was put into use", best.name)
+        return None
 
 
 def drift_of(logged: Logged, champion: str | None) -> Drift | None:

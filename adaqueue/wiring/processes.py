@@ -87,7 +87,7 @@ def run_scheduler() -> None:
     predictor = ProbePredictor(
         registry(settings, database),
         sampling(settings),
-        FittedPrior(database, settings.model, (settings.prior_alpha, settings.prior_beta)),
+        FittedPrior(database, sampling(settings), (settings.prior_alpha, settings.prior_beta)),
         KnownFeatures(database),
     )
     ingest = partial(ingest_once, inbox, PostgresIngestLedger(database), doorbell)

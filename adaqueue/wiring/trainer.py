@@ -20,11 +20,11 @@ from adaqueue.adapters.probe_workshop import LORA, ProbeWorkshop
 from adaqueue.core.evidence import admissible, require_every_region
 from adaqueue.core.logged import Logged, Scope
 from adaqueue.core.marginal import IntArray
-from adaqueue.core.papers import Papers
+from adaqueue.core.papers import TEXT, Papers
 from adaqueue.core.query import DOMAINS
 from adaqueue.core.retraining import Plan, Retraining
 from adaqueue.core.trial import Drift
-from adaqueue.errors import BadOutcomesError, SettingsError
+from adaqueue.errors import AdaQueueError, BadOutcomesError, SettingsError
 from adaqueue.flows.retrain import Trainer
 from adaqueue.settings import Settings
 from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
@@ -81,9 +81,13 @@ class Training:
         self._work_off(f"{RETRAIN} {last_due(schedule, self._books.now()):%Y-%m-%dT%H:%M}", self._report)
 
     def watch_slot(self) -> None:
-        """Looks for drift in every domain, unless the newest slot has been worked off."""
+        """Looks for drift in every domain, unless the newest slot has been worked off.
+
+        A night that failed, or whose trainer died, is then worked off too.
+        """
         schedule = schedule_of(WATCH, WATCH_AT)
         self._work_off(f"{WATCH} {last_due(schedule, self._books.now()):%Y-%m-%dT%H:%M}", self._drift_report)
+        self.retrain_slot()
 
     def retrain(self, domain: str, plan: Plan) -> Retraining:
         """Retrains a domain now, whatever the schedule says, and enters it in the books.
@@ -125,9 +129,12 @@ class Training:
 
     def _work_off(self, slot: str, work: Callable[[str], Mapping[str, Any]]) -> None:
         for domain in TRAINED_DOMAINS:
-            report = self._books.once(self._settings.model, domain, slot, partial(work, domain))
-            if report is not None:
-                log.info("%s of %s: %s", slot, domain, report)
+            try:
+                report = self._books.once(self._settings.model, domain, slot, partial(work, domain))
+            except AdaQueueError as error:  # it is in the books, and the other domains have their turn
+                log.error("%s of %s failed: %s", slot, domain, error)
+            else:
+                log.info("%s of %s: %s", slot, domain, report or "done before")
 
     def _report(self, domain: str) -> Mapping[str, Any]:
         try:
@@ -194,10 +201,13 @@ def _near_duplicates(prompts: Sequence[str]) -> IntArray:
     return Texts.of(prompts).near_duplicates_of_a_workload()
 
 
-def _screen(logged: Logged, papers: Papers, heads: Sequence[str]) -> Logged:
+def _screen(logged: Logged, papers: Papers, head: str) -> Logged:
     """A LoRA probe reads the whole prompt, and with it whatever another probe has read of it."""
-    usable = logged if set(heads) == {LORA} else admissible(logged, papers.features_fingerprint)
-    require_every_region(usable.beliefs.score, usable.outcomes.samples)
+    from adaqueue.adapters.probes.heads import head_named
+
+    reads = TEXT if head_named(head).reads == "prompts" else papers.features_fingerprint
+    usable = logged if head == LORA else admissible(logged, reads)
+    require_every_region(usable)
     return usable
 
 

@@ -71,4 +71,4 @@ def _has_fitting(papers: Papers, registry: ProbeRegistry) -> bool:
     except FingerprintError as error:
         log.warning("the probe in use is replaced: %s", error)
         return False
-    return champion is not None and not champion.papers.refusal(papers.features, papers.sampling)
+    return champion is not None and not champion.papers.refusal_on_base(papers)

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("report", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("started_at", TIME, server_default=NOW, nullable=False),
+        sa.Column("alive_at", TIME, server_default=NOW, nullable=False),
         sa.Column("ended_at", TIME),
         sa.CheckConstraint("state IN ('running', 'done', 'failed')", name=op.f("ck_trainings_state")),
         sa.PrimaryKeyConstraint("id", name="pk_trainings"),
@@ -61,17 +62,12 @@ def upgrade() -> None:
     op.add_column("predictions", sa.Column("zero", sa.Double(), server_default=sa.text("0"), nullable=False))
     op.add_column("predictions", sa.Column("tokens", sa.Double()))
     op.add_column("predictions", sa.Column("window_id", sa.UUID()))
-    op.create_index(
-        "ix_queries_closed",
-        "queries",
-        ["domain", "closed_at"],
-        postgresql_where=sa.text("state = 'closed'"),
-    )
+    op.create_index("ix_queries_run_id", "queries", ["run_id", "id"])
 
 
 def downgrade() -> None:
     """Probes whose weights lie elsewhere are forgotten; the population's prior then takes their place."""
-    op.drop_index("ix_queries_closed", table_name="queries")
+    op.drop_index("ix_queries_run_id", table_name="queries")
     op.drop_column("predictions", "window_id")
     op.drop_column("predictions", "tokens")
     op.drop_column("predictions", "zero")

@@ -15,6 +15,7 @@ from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.outcomes import PostgresOutcomes
+from adaqueue.adapters.ledger.prior import FittedPrior
 from adaqueue.adapters.sql import features
 from adaqueue.core.decisions import Allocation, Entering, Prediction
 from adaqueue.core.exploration import EXPLORATION
@@ -79,10 +80,10 @@ def test_rewards_come_in_order_of_drawing_with_what_could_not_be_verified_left_o
     assert found.outcomes.states is None
 
 
-def test_the_newest_come_oldest_first_and_none_that_ended_before_a_time(scene: Scene) -> None:
+def test_the_newest_come_oldest_first_and_none_that_came_before_a_time(scene: Scene) -> None:
     keys = [draw(scene, {name: (1,)})[0] for name in "abc"]
     assert load(scene, most=2).outcomes.ids == tuple(map(str, keys[1:]))
-    last = scene.one("SELECT closed_at FROM queries WHERE id = :id", id=keys[2])
+    last = scene.one("SELECT created_at FROM queries WHERE id = :id", id=keys[2])
     assert load(scene, since=last).outcomes.ids == (str(keys[2]),)
     assert len(load(scene, since=last + datetime.timedelta(seconds=1))) == 0
 
@@ -111,7 +112,35 @@ def test_other_decoders_domains_samplings_and_replays_are_not_learnt_from(databa
     assert len(load(scene, decoder="n")) == len(load(scene, domain="code")) == 0
 
 
-def test_what_is_open_dead_or_ended_before_its_window_is_no_outcome(scene: Scene) -> None:
+def test_a_query_that_still_draws_counts_with_what_it_drew(scene: Scene) -> None:
+    a, b = draw(scene, {"a": (0, 0), "b": (1,)})
+    scene.rows(
+        "UPDATE queries SET state = 'open', outcome = NULL, closed_at = NULL WHERE id = :id RETURNING 1", id=a
+    )
+    assert load(scene).outcomes.ids == (str(a), str(b))
+    assert load(scene).outcomes.rewards == ((0, 0), (1,))
+    assert load(scene, most=1).outcomes.ids == (str(b),)
+
+
+def test_what_voted_was_not_verified_and_teaches_nothing(scene: Scene) -> None:
+    a, _ = draw(scene, {"a": (0, None), "b": (1,)})
+    scene.rows("UPDATE verdicts SET verifier = 'consensus' WHERE query_id = :id RETURNING 1", id=a)
+    assert load(scene).provenance.left_out == {"voted, as they have no reference": 1}
+
+
+def test_the_prior_is_that_of_the_same_draws(scene: Scene) -> None:
+    prior = FittedPrior(scene.database, SAMPLING, (1.0, 1.0), clock=iter(range(0, 1_000, 100)).__next__)
+    assert prior("math") == pytest.approx((1.0, 1.0), rel=0.01)
+    draw(scene, {f"q{n}": (0, 0) for n in range(30)})
+    scene.rows("UPDATE queries SET state = 'open', outcome = NULL, closed_at = NULL RETURNING 1")
+    draw(scene, {f"s{n}": (1,) for n in range(10)})
+    draw(scene, {f"hot{n}": (1,) for n in range(50)}, Sampling("m", 1.5, 8))
+    alpha, beta = prior("math")
+    assert alpha / (alpha + beta) == pytest.approx(0.25, abs=0.05)
+    assert prior("code") == pytest.approx((1.0, 1.0), rel=0.01)
+
+
+def test_what_is_dead_or_ended_before_its_window_is_no_outcome(scene: Scene) -> None:
     scene.add(query("dead"))
     sampler = scene.sampler(most_failures=1)
     sampler.fail(sampler.claim(scene.grant(1)), "broke", [])
@@ -202,7 +231,7 @@ def test_the_provenance_is_plain_data_that_names_runs_probes_verifiers_and_their
     found = [Audit(keys[0], 0, "math", False, "math:judge", "7", True)]
     scene.verifier().audit(found)
     said = json.loads(json.dumps(asdict(load(scene).provenance)))
-    times = scene.one("SELECT min(closed_at), max(closed_at) FROM queries")
+    times = scene.one("SELECT min(created_at), max(created_at) FROM queries")
     assert (said.pop("first"), said.pop("last")) == tuple(time.isoformat() for time in times)
     rates = {"false_accepts": {"count": 0, "of": 0}, "false_rejects": {"count": 1, "of": 1}}
     assert said == {

@@ -59,7 +59,7 @@ def test_a_lora_challenger_is_judged_served_once_promoted_and_champion_the_next_
 
     champion = registry.champion("tiny", "math")
     assert champion is not None
-    assert champion.papers.of_base_model == papers
+    assert champion.papers.refusal_on_base(papers) == ""
     assert champion.papers.features is not None
     assert champion.papers.features["adapter"] != ""
     served = LoraFeatures(registry, spec, lambda: model, lambda told: None)("math")

@@ -57,12 +57,12 @@ def test_a_slot_that_failed_is_worked_off_again(books: PostgresTrainings) -> Non
     assert [row["state"] for row in books.newest(9)] == ["done"]
 
 
-def test_a_slot_whose_process_died_is_worked_off_again_hours_later(
+def test_a_slot_whose_process_died_is_worked_off_again_minutes_later(
     books: PostgresTrainings, database: Database
 ) -> None:
     def dies() -> dict[str, int]:
         with database.begin() as conn:
-            conn.execute(text("UPDATE trainings SET started_at = now() - interval '3 hours'"))
+            conn.execute(text("UPDATE trainings SET alive_at = now() - interval '3 minutes'"))
         assert books.once("m", "math", "s", report) == {"queries": 7}
         return {"queries": 8}
 

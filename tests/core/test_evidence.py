@@ -45,26 +45,39 @@ def recovered(logged: Logged) -> float:
 def test_an_old_probe_that_gave_nothing_to_its_lowest_would_have_the_new_one_believe_too_much() -> None:
     unseen = passed_over(0.0)
     assert recovered(unseen) == pytest.approx(0.44, abs=0.03)
-    with pytest.raises(NoSupportError, match=r"10% of 6000: .* raise ADAQUEUE_EXPLORATION_SHARE"):
-        require_every_region(unseen.beliefs.score, unseen.outcomes.samples)
+    with pytest.raises(NoSupportError, match=r"0 of 600 queries .* raise ADAQUEUE_EXPLORATION_SHARE"):
+        require_every_region(unseen)
 
 
 def test_where_two_in_a_hundred_are_explored_it_believes_what_is_true() -> None:
     logged = passed_over(0.02)
-    require_every_region(logged.beliefs.score, logged.outcomes.samples)
+    require_every_region(logged)
     assert recovered(logged) == pytest.approx(TRUTH, abs=0.025)
 
 
-def test_a_region_of_one_score_counts_as_one() -> None:
-    score, drawn = np.zeros(50), np.zeros(50, dtype=np.int64)
-    with pytest.raises(BadOutcomesError, match="a score of 0 to 0 drew anything, 100% of 50"):
-        require_every_region(score, drawn)
-    drawn[7] = 1
-    require_every_region(score, drawn)
+def test_next_to_nothing_is_not_enough_of_a_region() -> None:
+    with pytest.raises(NoSupportError, match=r"[0-2] of 600 queries"):
+        require_every_region(passed_over(0.001))
 
 
-def test_no_queries_have_no_region() -> None:
-    require_every_region(np.zeros(0), np.zeros(0, dtype=np.int64))
+def test_a_probes_regions_are_its_own() -> None:
+    unseen = passed_over(0.0)
+    half = np.arange(QUERIES) % 2 == 0
+    rewards = tuple(
+        row if is_old else row or (0.0,)
+        for row, is_old in zip(unseen.outcomes.rewards, half.tolist(), strict=True)
+    )
+    names = tuple("old" if is_old else "uniform" for is_old in half.tolist())
+    mixed = replace(unseen, probes=names, outcomes=replace(unseen.outcomes, rewards=rewards))
+    with pytest.raises(BadOutcomesError, match="to which old gave a score"):
+        require_every_region(mixed)
+    require_every_region(replace(mixed, probes=("one",) * QUERIES))
+
+
+def test_few_queries_and_none_have_no_region() -> None:
+    unseen = passed_over(0.0)
+    require_every_region(unseen.take(np.arange(0)))
+    require_every_region(unseen.take(np.flatnonzero(unseen.outcomes.samples == 0)[:49]))
 
 
 def test_budgets_that_depend_on_what_the_new_probe_does_not_see_are_left_out_unless_explored() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from uuid_utils.compat import uuid7
 
 from adaqueue.core.decisions import Account, Waiting, Window
-from adaqueue.core.exploration import LEAST_BATCH, explore, reach
+from adaqueue.core.exploration import explore, reach
 from adaqueue.core.specs import Run
 
 RUN = Run(UUID(int=1), "r", "transformers", "m", "sequential", 4.0, 64, False)
@@ -104,10 +104,3 @@ def test_where_there_is_nothing_to_learn_nothing_is_explored(run: Run) -> None:
 def test_chat_and_what_may_draw_nothing_is_not_explored() -> None:
     assert explore(window(domain="chat"), 1.0) == {}
     assert explore(window(high=0), 1.0) == {}
-
-
-def test_small_batches_are_left_alone_and_small_windows_of_a_stream_are_not() -> None:
-    batch = replace(RUN, is_batch=True)
-    assert explore(window(LEAST_BATCH - 1, run=batch), 1.0) == {}
-    assert explore(window(LEAST_BATCH, run=batch), 1.0)
-    assert explore(window(1), 1.0)

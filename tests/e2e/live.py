@@ -136,7 +136,7 @@ class System:
 
     def __init__(self, folder: Path, **settings: object) -> None:
         self.folder = folder
-        self._settings = {"engine": "replay", **SHORT_TIMES, **settings}
+        self._settings = {"engine": "replay", "exploration_share": 0, **SHORT_TIMES, **settings}
         self._log = folder.with_name(f"{folder.name}.log")
         self.process: subprocess.Popen[bytes]
 

@@ -185,7 +185,8 @@ def check_a_worse_challenger_is_not_promoted(system: System, new_name: str) -> N
 
 def check_a_slot_is_worked_off_once(system: System) -> None:
     (often,) = system.ask(
-        "SELECT count(*), count(DISTINCT slot) FROM trainings WHERE domain = 'math' AND starts_with(slot, 'retrain')"
+        "SELECT count(*), count(DISTINCT slot) FROM trainings "
+        "WHERE domain = 'math' AND starts_with(slot, 'retrain')"
     )
     assert often[0] == often[1] >= 1
 

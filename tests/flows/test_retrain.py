@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from adaqueue.adapters.language_model import LanguageModel
 from adaqueue.adapters.ledger.database import Database
@@ -18,7 +18,7 @@ from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.logged import Law, Logged, Provenance, Scope
 from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.papers import Papers
-from adaqueue.core.retraining import Plan, held_out
+from adaqueue.core.retraining import Plan, sides
 from adaqueue.errors import BadOutcomesError, NoSupportError, UnavailableError
 from adaqueue.flows.retrain import Trainer, drift_of
 from tests.probes import SAMPLING, SPEC, made_up, put_into_use, small_probe
@@ -72,7 +72,7 @@ def no_model() -> LanguageModel:
     raise AssertionError("no head here adapts a model")
 
 
-def everything(usable: Logged, papers: Papers, heads: Sequence[str]) -> Logged:
+def everything(usable: Logged, papers: Papers, head: str) -> Logged:
     return usable
 
 
@@ -104,18 +104,54 @@ def test_the_first_probe_is_promoted_if_it_knows_more_than_the_population(regist
 def test_who_judges_has_not_taught(registry: ProbeRegistry) -> None:
     workshop, outcomes = Taught(), made_up(600)
     found = trainer(registry, logged(outcomes), workshop).retrain(SCOPE, PAPERS, PLAN)
-    judges = {name for name, judge in zip(outcomes.ids, held_out(outcomes), strict=True) if judge}
+    judges = {outcomes.ids[row] for row in sides(outcomes)[1]}
     assert workshop.ids == set(outcomes.ids) - judges
     assert found.challengers[0].trial.queries == len(judges)
     assert 100 < len(judges) < 200
 
 
-def test_the_same_prompts_judge_every_night_and_duplicates_with_them() -> None:
-    tonight = made_up(300)
-    tomorrow = tonight.take(np.arange(100, 300))
-    assert held_out(tomorrow).tolist() == held_out(tonight)[100:].tolist()
-    pairs = replace(tonight, groups=np.arange(300) // 2)
-    assert held_out(pairs)[::2].tolist() == held_out(pairs)[1::2].tolist() == held_out(tonight)[::2].tolist()
+def test_the_same_prompts_judge_every_night_and_their_near_duplicates_never_teach() -> None:
+    tonight = replace(made_up(300), groups=np.arange(300) // 4)
+    taught, judging = sides(tonight)
+    tomorrow = tonight.take(np.arange(101, 300))
+    assert (sides(tomorrow)[1] + 101).tolist() == [row for row in judging if row >= 101]
+    assert set(tonight.groups[taught]).isdisjoint(tonight.groups[judging])
+    assert len(taught) + len(judging) < 300
+
+
+def test_what_a_head_must_not_learn_from_is_left_out_of_it_alone(registry: ProbeRegistry) -> None:
+    put_into_use(registry, small_probe())
+
+    def screen(usable: Logged, papers: Papers, head: str) -> Logged:
+        return usable.take(np.arange(150)) if head == "constant" else usable
+
+    given = Trainer(Ledger(logged(made_up(600))), registry, Taught(), screen)
+    found = given.retrain(SCOPE, PAPERS, Plan(("constant", "beta"), fewest=200))
+    assert [one.head for one in found.challengers] == ["beta"]
+    assert found.refusal == (
+        "constant: 150 drawn queries are fewer than 200, and on 450 decided what it does not read"
+    )
+
+
+def test_a_probe_that_was_put_into_use_meanwhile_is_not_replaced(registry: ProbeRegistry) -> None:
+    class Meanwhile(Taught):
+        def fit(self, head: str, outcomes: Outcomes, seed: int) -> FittedProbe:
+            put_into_use(registry, small_probe(seed=3))
+            return super().fit(head, outcomes, seed)
+
+    found = trainer(registry, logged(made_up(600)), Meanwhile()).retrain(SCOPE, PAPERS, PLAN)
+    assert found.challengers[0].trial.objections == []
+    assert found.promoted is None
+    assert in_use(registry) != found.challengers[0].name
+
+
+def test_a_champion_that_cannot_be_read_is_replaced(registry: ProbeRegistry, database: Database) -> None:
+    broken = put_into_use(registry, small_probe())
+    with database.begin() as conn:
+        conn.execute(text("UPDATE probes SET weights = weights || 'x'"))
+    found = trainer(registry, logged(made_up(600))).retrain(SCOPE, PAPERS, PLAN)
+    assert found.champion is None
+    assert found.promoted == registry.in_use("m", "math") != broken
 
 
 def test_an_equal_challenger_changes_nothing(registry: ProbeRegistry) -> None:
@@ -160,17 +196,17 @@ def test_a_champion_of_other_features_has_no_word(registry: ProbeRegistry) -> No
 def test_too_few_queries_train_nothing_and_say_so(registry: ProbeRegistry) -> None:
     nothing_drawn = replace(made_up(600), rewards=((1.0,),) * 99 + ((),) * 501)
     found = trainer(registry, logged(nothing_drawn)).retrain(SCOPE, PAPERS, PLAN)
-    assert found.refusal == "99 drawn queries are fewer than 100"
+    assert found.refusal == "beta: 99 drawn queries are fewer than 100"
     assert (found.challengers, registry.newest(9)) == ((), [])
 
 
 def test_logs_that_cannot_teach_train_nothing_and_say_why(registry: ProbeRegistry) -> None:
-    def screen(usable: Logged, papers: Papers, heads: Sequence[str]) -> Logged:
-        assert (papers, heads) == (PAPERS, PLAN.heads)
+    def screen(usable: Logged, papers: Papers, head: str) -> Logged:
+        assert (papers, head) == (PAPERS, "beta")
         raise NoSupportError("explore more")
 
     given = Trainer(Ledger(logged(made_up(600))), registry, Taught(), screen)
-    assert given.retrain(SCOPE, PAPERS, PLAN).refusal == "explore more"
+    assert given.retrain(SCOPE, PAPERS, PLAN).refusal == "beta: explore more"
 
 
 def test_an_outage_is_no_refusal(registry: ProbeRegistry) -> None:

@@ -34,7 +34,7 @@ def on_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
 def test_only_those_who_read_or_write_the_ledger_get_its_password(tmp_path: Path, on_cpu: bool) -> None:
     found = specs(tmp_path, engine="vllm", features="vllm")
     knowing = {name for name, spec in found.items() if "secret" in str(spec.env)}
-    assert knowing == {"scheduler", "sampler", "features", "verifier"}
+    assert knowing == {"scheduler", "sampler", "features", "verifier", "trainer", "schedule"}
     assert set(found) - knowing == {"sandbox-1", "sandbox-2", "engine", "features-engine"}
     assert not any("secret" in word for spec in found.values() for word in spec.argv)
 

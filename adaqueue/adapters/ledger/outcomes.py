@@ -42,14 +42,15 @@ class PostgresOutcomes:
         self._near_duplicates = near_duplicates
 
     def load(self, scope: Scope) -> Logged:
-        """Returns the newest queries of the scope that ended, oldest first.
+        """Returns the newest queries of the scope that were decided on, by arrival, oldest first.
 
+        Those that still draw count with what they have drawn: to wait for their end would prefer successes.
         Replays are no outcomes of a decoder, and dead letters say nothing: neither is looked at. Samples that
         could not be verified are left out; so are queries without the features, those drawn with
         another sampling, and those that ended before anybody decided on them: the provenance counts them.
         """
         with self._database.begin() as conn:
-            found = outcomes.ended(conn, scope)
+            found = outcomes.arrived(conn, scope)
             reasons = [_left_out(row, scope) for row in found]
             rows = [row for row, reason in zip(found, reasons, strict=True) if not reason]
             run_of = runs.by_id(conn, {row.run_id for row in rows})
@@ -63,7 +64,7 @@ class PostgresOutcomes:
             reads=tuple(_reads(row, run_of[row.run_id]) for row in rows),
             beliefs=said,
             budgets=np.array([row.budget for row in rows], dtype=np.int64),
-            explorable=_explorable(rows, windows, run_of),
+            explorable=_explorable(rows, run_of),
             explored=np.array([_is_explored(row) for row in rows], dtype=np.bool_),
             propensities=_floats(rows, "propensity"),
             law=_law(rows, run_of),
@@ -89,8 +90,8 @@ class PostgresOutcomes:
         rates = PostgresAudits(self._database).rates()
         return Provenance(
             queries=len(rows),
-            first=rows[0].closed_at.isoformat() if rows else None,
-            last=rows[-1].closed_at.isoformat() if rows else None,
+            first=rows[0].created_at.isoformat() if rows else None,
+            last=rows[-1].created_at.isoformat() if rows else None,
             runs=tuple(sorted({str(row.run_id) for row in rows})),
             policies=dict(Counter(row.policy for row in rows)),
             probes=dict(Counter(row.probe for row in rows)),
@@ -106,6 +107,8 @@ def _left_out(row: Row[Any], scope: Scope) -> str:
     """Returns why a query cannot be learnt from; empty if it can."""
     if row.probe is None:
         return "ended before its window"
+    if row.has_voted:
+        return "voted, as they have no reference"
     if row.is_of_sampling is False:
         return "drawn with another sampling"
     if scope.features is not None and row.vector is None:
@@ -117,13 +120,8 @@ def _is_explored(row: Row[Any]) -> bool:
     return bool(row.policy == EXPLORATION)
 
 
-def _explorable(rows: Rows, windows: IntArray, run_of: Mapping[UUID, Run]) -> BoolArray:
-    """Takes what was left out for no part of a window: a few windows of a batch may seem too small."""
-    sizes = np.bincount(windows)[windows].tolist() if rows else []
-    may = [
-        row.domain != "chat" and row.max_budget != 0 and explores(run_of[row.run_id], size)
-        for row, size in zip(rows, sizes, strict=True)
-    ]
+def _explorable(rows: Rows, run_of: Mapping[UUID, Run]) -> BoolArray:
+    may = [row.domain != "chat" and row.max_budget != 0 and explores(run_of[row.run_id]) for row in rows]
     return np.array(may, dtype=np.bool_)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import verdicts
 from adaqueue.core.prior import fit_prior
+from adaqueue.core.specs import Sampling
 
 MOST_QUERIES = 512
 REFRESH_SECONDS = 10.0
@@ -20,7 +21,7 @@ class FittedPrior:
 
     Args:
         database: the ledger's Postgres.
-        decoder: whose samples they are.
+        sampling: how samples are drawn now.
         prior: alpha and beta before anything was drawn.
         clock: seconds that never run back.
     """
@@ -28,12 +29,12 @@ class FittedPrior:
     def __init__(
         self,
         database: Database,
-        decoder: str,
+        sampling: Sampling,
         prior: tuple[float, float],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._decoder = decoder
+        self._sampling = sampling
         self._prior = prior
         self._clock = clock
         self._fitted: dict[str, tuple[float, tuple[float, float]]] = {}
@@ -48,6 +49,6 @@ class FittedPrior:
 
     def _fit(self, domain: str) -> tuple[float, float]:
         with self._database.begin() as conn:
-            counts = verdicts.newest_counts(conn, self._decoder, domain, MOST_QUERIES)
+            counts = verdicts.newest_counts(conn, self._sampling, domain, MOST_QUERIES)
         table = np.array(counts, dtype=np.int64).reshape(-1, 2)
         return fit_prior(table[:, 0], table[:, 1], self._prior)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from threading import Event, Thread
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import func, select
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import feature_specs, trainings
 from adaqueue.core.specs import FeatureSpec
+from adaqueue.errors import UnavailableError
+
+log = logging.getLogger(__name__)
+
+ALIVE_SECONDS = 20.0
 
 
 class PostgresTrainings:
@@ -50,7 +58,9 @@ class PostgresTrainings:
             key = trainings.begin(conn, decoder, domain, slot)
         if key is None:
             return None
-        state, report = "failed", {"error": "the process died"}
+        state, report, ended = "failed", {"error": "the process died"}, Event()
+        alive = Thread(target=self._keep, args=(key, ended), daemon=True)
+        alive.start()
         try:
             report = dict(work())
             state = "done"
@@ -58,9 +68,19 @@ class PostgresTrainings:
             report = {"error": f"{type(error).__name__}: {error}"}
             raise
         finally:
+            ended.set()
+            alive.join()
             with self._database.begin() as conn:
                 trainings.end(conn, key, state, report)
         return report
+
+    def _keep(self, key: UUID, ended: Event) -> None:
+        while not ended.wait(ALIVE_SECONDS):
+            try:
+                with self._database.begin() as conn:
+                    trainings.keep(conn, key)
+            except UnavailableError as error:
+                log.warning("a training cannot say that it runs: %s", error)
 
     def newest(self, most: int) -> list[Mapping[str, Any]]:
         """Returns so many trainings at most, the newest first, as plain data."""

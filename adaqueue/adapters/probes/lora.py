@@ -85,7 +85,7 @@ def fit_lora(model: LanguageModel, data: Outcomes, seed: int) -> FittedProbe:
 
     Raises:
         BadOutcomesError: too few queries or groups have samples.
-        EngineError: a prompt does not fit the model.
+        EngineError: the chat template refuses a prompt.
     """
     seen = np.flatnonzero(data.samples > 0)
     drawn = data.take(seen)
@@ -138,9 +138,7 @@ class _Training:
 
     def __init__(self, model: LanguageModel, wrapped: Any, data: Outcomes) -> None:
         self._model, self._wrapped = model, wrapped
-        self._prompts = [model.encode(messages) for messages in data.messages]
-        for prompt in self._prompts:
-            model.check_length(prompt, 0)
+        self._prompts = [model.encode(messages)[-model.longest :] for messages in data.messages]
         given = targets("lora", data)
         self.loss = TotalLoss(OBJECTIVES["lora"], given.to(model.model.device), spread(given.log_tokens))
         self.head = Mlp(model.feature_spec().size, OBJECTIVES["lora"].outputs(0) + 1)

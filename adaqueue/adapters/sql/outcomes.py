@@ -14,16 +14,22 @@ from adaqueue.adapters.work_tables import VerdictRow
 from adaqueue.core.logged import Scope
 from adaqueue.core.trust import JUDGE
 
-# what ended without anybody's fault, newest first; a dead letter says nothing of its query's chances
-ENDED = text(
+# by arrival, whatever has become of them: who has ended depends on the outcomes, as a success ends its query
+# at once; one that still draws counts with what it drew; a dead letter says nothing of its query's chances
+ARRIVED = text(
     """
     WITH chosen AS (
-      SELECT id, run_id, prompt, closed_at, domain, min_budget, max_budget, recorded_samples
-      FROM queries
-      WHERE state = 'closed' AND domain = :domain AND closed_at >= :since
-        AND outcome IN ('answered', 'abstained', 'expired')
-        AND run_id = ANY (ARRAY(SELECT id FROM runs WHERE decoder = :decoder AND engine <> 'replay'))
-      ORDER BY closed_at DESC
+      SELECT q.* FROM runs
+      CROSS JOIN LATERAL (
+        SELECT id, run_id, prompt, created_at, domain, min_budget, max_budget, recorded_samples
+        FROM queries
+        WHERE run_id = runs.id AND domain = :domain AND created_at >= :since
+          AND (state IN ('open', 'sampling') OR outcome IN ('answered', 'abstained', 'expired'))
+        ORDER BY id DESC
+        LIMIT :most
+      ) q
+      WHERE runs.decoder = :decoder AND runs.engine <> 'replay'
+      ORDER BY q.id DESC
       LIMIT :most
     )
     SELECT q.*, f.vector, granted.budget, said.*, probes.features_fingerprint AS reads, drawn.*
@@ -47,17 +53,18 @@ ENDED = text(
     LEFT JOIN LATERAL (
       SELECT array_agg(v.reward ORDER BY s.number) FILTER (WHERE v.reward IS NOT NULL) AS rewards,
              avg(s.tokens_out)::float8 AS tokens,
-             bool_and(s.sampling_fingerprint = :sampling) AS is_of_sampling
+             bool_and(s.sampling_fingerprint = :sampling) AS is_of_sampling,
+             bool_or(v.verifier = 'consensus') AS has_voted
       FROM samples s LEFT JOIN verdicts v ON v.query_id = s.query_id AND v.number = s.number
       WHERE s.query_id = q.id
     ) drawn ON true
-    ORDER BY q.closed_at, q.id
+    ORDER BY q.id
     """
-).columns(closed_at=TIMESTAMP(timezone=True))
+).columns(created_at=TIMESTAMP(timezone=True))
 
 
-def ended(conn: Connection, scope: Scope) -> list[Row[Any]]:
-    """Returns the newest queries that ended, oldest first, with their decisions, rewards and vectors."""
+def arrived(conn: Connection, scope: Scope) -> list[Row[Any]]:
+    """Returns the newest queries that were decided on, oldest first, with decisions, rewards and vectors."""
     given = {
         "decoder": scope.decoder,
         "domain": scope.domain,
@@ -66,7 +73,7 @@ def ended(conn: Connection, scope: Scope) -> list[Row[Any]]:
         "most": scope.most,
         "since": scope.since or "-infinity",
     }
-    return list(conn.execute(ENDED, given))
+    return list(conn.execute(ARRIVED, given))
 
 
 def verifiers(conn: Connection, query_ids: Sequence[UUID]) -> list[Row[Any]]:

@@ -14,11 +14,20 @@ TABLE = ProbeRow.__table__
 PAPERS = tuple(column for column in TABLE.c if column.name != "weights")
 
 
-def champion(conn: Connection, decoder: str, domain: str) -> UUID | None:
-    """Returns the key of the probe in use for a decoder and a domain; None if there is none."""
+def champion(conn: Connection, decoder: str, domain: str, *, locked: bool = False) -> UUID | None:
+    """Returns the key of the probe in use for a decoder and a domain; None if there is none.
+
+    Args:
+        conn: open transaction.
+        decoder: whose samples it predicts.
+        domain: of its queries.
+        locked: nobody else may replace it before the transaction ends.
+    """
     statement = select(ProbeRow.id).where(
         ProbeRow.decoder == decoder, ProbeRow.domain == domain, ProbeRow.state == "champion"
     )
+    if locked:
+        statement = statement.with_for_update()
     return conn.execute(statement).scalar_one_or_none()
 
 

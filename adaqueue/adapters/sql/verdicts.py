@@ -12,6 +12,7 @@ from sqlalchemy import Connection, delete, func, select, text
 from adaqueue.adapters.sql.bulk import among, insert_rows
 from adaqueue.adapters.work_tables import VerdictRow
 from adaqueue.core.records import Verdict
+from adaqueue.core.specs import Sampling
 
 TABLE = VerdictRow.__table__
 NOT_VERIFIED = "not_verified"
@@ -34,12 +35,16 @@ CHAT_REWARDS = text(
 NEWEST_COUNTS = text(
     """
     SELECT count(*) FILTER (WHERE v.reward > 0) AS successes, count(*) AS samples
-    FROM (SELECT q.id FROM queries q JOIN runs r ON r.id = q.run_id
-          WHERE q.state = 'closed' AND q.domain = :domain AND r.decoder = :decoder
-                AND EXISTS (SELECT FROM verdicts WHERE query_id = q.id AND reward IS NOT NULL)
+    FROM (SELECT q.id FROM runs r
+          CROSS JOIN LATERAL (
+            SELECT id FROM queries WHERE run_id = r.id AND domain = :domain
+                   AND EXISTS (SELECT FROM verdicts WHERE query_id = id)
+                   AND NOT EXISTS (SELECT FROM verdicts WHERE query_id = id AND verifier = 'consensus')
+            ORDER BY id DESC LIMIT :most) q
+          WHERE r.decoder = :decoder AND r.engine <> 'replay'
           ORDER BY q.id DESC LIMIT :most) q
-    JOIN LATERAL (SELECT DISTINCT ON (number) reward FROM verdicts
-                  WHERE query_id = q.id AND reward IS NOT NULL ORDER BY number) v ON true
+    JOIN samples s ON s.query_id = q.id AND s.sampling_fingerprint = :sampling
+    JOIN verdicts v ON v.query_id = s.query_id AND v.number = s.number AND v.reward IS NOT NULL
     GROUP BY q.id
     """
 )
@@ -82,7 +87,11 @@ def chat_rewards(conn: Connection, run_id: UUID, tenant: str, most: int) -> list
     return [list(row.rewards) for row in rows]
 
 
-def newest_counts(conn: Connection, decoder: str, domain: str, most: int) -> list[tuple[int, int]]:
-    """Returns (successes, samples) of the newest queries that were drawn from a decoder and have ended."""
-    rows = conn.execute(NEWEST_COUNTS, {"decoder": decoder, "domain": domain, "most": most})
+def newest_counts(conn: Connection, sampling: Sampling, domain: str, most: int) -> list[tuple[int, int]]:
+    """Returns (successes, samples) of the newest queries that were drawn from a decoder in this way.
+
+    Newest is by arrival, and those that still draw count too: only what succeeds ends at once.
+    """
+    given = {"decoder": sampling.model, "sampling": sampling.fingerprint()}
+    rows = conn.execute(NEWEST_COUNTS, {**given, "domain": domain, "most": most})
     return [(row.successes, row.samples) for row in rows]
