@@ -91,6 +91,16 @@ def test_near_duplicates_count_as_one_witness() -> None:
     many = judge(repeated, Contestant(Beliefs.of(SIZE * dull, SIZE * (1 - dull)), None), crowd, seed=0)
     assert many.gain == pytest.approx(few.gain)
     assert many.low == pytest.approx(few.low, abs=0.01)
+    assert "40 different prompts judge, at least 50 are needed" in many.objections
+
+
+def test_every_further_challenger_has_to_be_surer() -> None:
+    mean, success = population(0)
+    logs = stopped_logs(success, 1)
+    lows = [
+        judge(saying(mean), saying(blurred(mean, 1.5)), logs, seed=0, challengers=n).low for n in (1, 2, 5)
+    ]
+    assert lows[0] > lows[1] > lows[2]
 
 
 def test_right_predictions_seldom_alarm_and_a_shift_does() -> None:
