@@ -146,7 +146,6 @@ def test_a_night(system: System) -> None:
         system, serve(system, arithmetic(FRESH, "*%", seed=4), policy="uniform", average_budget=DRAWS)
     )
     before, after = samples_needed(poor, fresh), samples_needed(new, fresh)
-    print(f"samples for the success of uniform at {AVERAGE}: {before:.3f}, {after:.3f}")  # noqa: T201
     assert after < 0.95 * before
 
     record = registry.show(new_name)
@@ -174,7 +173,7 @@ def check_a_worse_challenger_is_not_promoted(system: System, new_name: str) -> N
         "--json",
         "-",
         temperature=TEMPERATURE,
-        retrain_queries=400,
+        retrain_queries=200,  # it reads no features: uniform and explored budgets alone may teach it
     )
     assert trained.returncode == 0, trained.stderr
     (challenger,) = json.loads(trained.stdout)["math"]["challengers"]
