@@ -84,12 +84,7 @@ def run_scheduler() -> None:
         waves=settings.waves,
         idle_seconds=settings.batch_idle_seconds,
     )
-    predictor = ProbePredictor(
-        registry(settings, database),
-        sampling(settings),
-        FittedPrior(database, sampling(settings), (settings.prior_alpha, settings.prior_beta)),
-        KnownFeatures(database),
-    )
+    predictor = _predictor(settings, database)
     ingest = partial(ingest_once, inbox, PostgresIngestLedger(database), doorbell)
     schedule = partial(
         schedule_once,
@@ -197,6 +192,12 @@ def registry(settings: Settings, database: Database) -> ProbeRegistry:
         return load_probe(weights, sha256)
 
     return ProbeRegistry(database, load, WeightStore(settings.probes_url))
+
+
+def _predictor(settings: Settings, database: Database) -> ProbePredictor:
+    drawn, prior = sampling(settings), (settings.prior_alpha, settings.prior_beta)
+    fitted = FittedPrior(database, drawn, prior)
+    return ProbePredictor(registry(settings, database), drawn, fitted, KnownFeatures(database))
 
 
 def reaper_ledger(settings: Settings, database: Database) -> PostgresReaperLedger:

@@ -49,12 +49,10 @@ class ProbeDesk:
     Attributes:
         registry: lists, shows, promotes and rolls back.
         training: retrains, and looks for drift.
-        books: of past trainings.
     """
 
     registry: ProbeRegistry
     training: Training
-    books: PostgresTrainings
 
 
 class Training:
@@ -159,9 +157,7 @@ def probe_desk(settings: Settings) -> Iterator[ProbeDesk]:
         check_up(settings)
     database = Database(addresses(settings).database_url)
     try:
-        yield ProbeDesk(
-            registry(settings, database), Training(settings, database), PostgresTrainings(database)
-        )
+        yield ProbeDesk(registry(settings, database), Training(settings, database))
     finally:
         database.close()
 

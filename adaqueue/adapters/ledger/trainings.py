@@ -81,8 +81,3 @@ class PostgresTrainings:
                     trainings.keep(conn, key)
             except UnavailableError as error:
                 log.warning("a training cannot say that it runs: %s", error)
-
-    def newest(self, most: int) -> list[Mapping[str, Any]]:
-        """Returns so many trainings at most, the newest first, as plain data."""
-        with self._database.begin() as conn:
-            return [row._asdict() for row in trainings.newest(conn, most)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, func, or_, select, update
+from sqlalchemy import Connection, func, or_, update
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
@@ -44,8 +44,3 @@ def end(conn: Connection, training_id: UUID, state: str, report: dict[str, Any])
     """Enters what came of a training."""
     values = {"state": state, "report": report, "ended_at": func.now()}
     conn.execute(update(TrainingRow).where(TrainingRow.id == training_id).values(**values))
-
-
-def newest(conn: Connection, most: int) -> list[Row[Any]]:
-    """Returns so many trainings at most, the newest first."""
-    return list(conn.execute(select(TABLE).order_by(TrainingRow.started_at.desc()).limit(most)))
