@@ -17,7 +17,7 @@ from scipy.optimize import bisect, brentq
 from scipy.special import digamma, entr, logit, roots_jacobi
 
 from adaqueue.core import bins
-from adaqueue.core.curves import Curve, curve, round_robin
+from adaqueue.core.curves import Curve, Purchases, round_robin
 from adaqueue.core.marginal import FloatArray, from_success
 from adaqueue.core.posterior import beta_hazards, marginals, survival
 from adaqueue.core.waves import curve_in_waves
@@ -230,9 +230,20 @@ def measure(
 def _curve(policy: str, drawn: Twin, held_out: Twin) -> Curve:
     if policy in _WAVES:
         return _in_waves(drawn, _WAVES[policy])
+    return purchases(policy, drawn, held_out).curve()
+
+
+def purchases(policy: str, drawn: Twin, held_out: Twin) -> Purchases:
+    """Returns what a policy that buys no waves buys of the drawn queries, in its order.
+
+    Args:
+        policy: its name, see `POLICIES`.
+        drawn: the queries.
+        held_out: others, on which bins are fitted.
+    """
     stops = policy in _STOPPING
     index = _STOPPING[policy](drawn) if stops else _ONE_SHOT[policy](drawn, held_out)
-    return curve(index, drawn.survival, stops=stops)
+    return Purchases.of(index, drawn.survival, stops=stops)
 
 
 def _in_waves(drawn: Twin, waves: int) -> Curve:
