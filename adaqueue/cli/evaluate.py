@@ -16,11 +16,14 @@ from rich.progress import Progress as Bar
 from adaqueue.cli.evaluation_report import as_data, show
 from adaqueue.cli.lines import read_lines
 from adaqueue.cli.options import JsonFile, check_writable, write_json
+from adaqueue.cli.provenance import command_line, source, versions
+from adaqueue.cli.reporting import ReportFolder, check_report, save_report
 from adaqueue.core.evaluation import Progress
 from adaqueue.core.recorded import RecordedQuery
 from adaqueue.errors import AdaQueueError, BadQueryError, SettingsError
 from adaqueue.flows.evaluate import Options, Workshop, report_on
 from adaqueue.wiring.evaluation import workshop
+from adaqueue.wiring.reports import machine
 
 INCOMPLETE = 3
 MOST_COMPLAINTS = 20
@@ -59,6 +62,7 @@ def evaluate(
         ),
     ] = None,
     json: JsonFile = None,
+    report_folder: ReportFolder = None,
 ) -> None:
     """Show what every policy would have reached on recorded samples, with probes that never saw the queries.
 
@@ -70,13 +74,23 @@ def evaluate(
     Exit status 3: some row or file was refused; the rest was evaluated.
     """
     check_writable(json)
+    check_report(report_folder)
     options = Options(_budgets(budgets), folds, seeds, tuple(name for name in metadata.split(",") if name))
-    maker = workshop(features)
-    read = {name: _read(path) for name, path in _named(files).items()}
+    maker, named = workshop(features), _named(files)
+    read = {name: _read(path) for name, path in named.items()}
     found = {name: _evaluated(name, *rows, maker, options, json != "-") for name, rows in read.items()}
-    settings = {"features": features, "metadata": list(options.metadata), "folds": folds}
-    sets = {name: {**data, **settings} for name, data in found.items()}
-    write_json(json, next(iter(sets.values())) if len(sets) == 1 else {"sets": sets})
+    settings = {
+        "features": features,
+        "metadata": list(options.metadata),
+        "folds": folds,
+        "machine": machine(),
+        "versions": versions(),
+        "command": command_line(),
+    }
+    sets = {name: {**data, **settings, "source": source(named[name])} for name, data in found.items()}
+    figures = next(iter(sets.values())) if len(sets) == 1 else {"sets": sets}
+    write_json(json, figures)
+    save_report(report_folder, figures)
     if any(data["refused"] or "error" in data for data in sets.values()):
         raise typer.Exit(INCOMPLETE)
 

@@ -6,6 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from adaqueue.adapters.reports.machine import machine
+
+__all__ = ["machine", "write_report"]
+
 
 def write_report(
     folder: Path, figures: Mapping[str, Any], comparison: Sequence[Mapping[str, Any]] = ()
