@@ -11,8 +11,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from adaqueue.cli.analyses import analyses
 from adaqueue.core.evaluation import CONTROLS, Predictor
-from adaqueue.core.replays import Needed, Reached
+from adaqueue.core.replays import SEED, Needed, Reached
 from adaqueue.flows.evaluate import Report
 
 LAST = ("sequential_oracle", "sequential_beta")
@@ -24,6 +25,7 @@ def as_data(report: Report) -> dict[str, Any]:
     found = report.evaluation
     needed = {name: row for name, row in found.needed.items() if name not in CONTROLS}
     return {
+        "kind": report.kind,
         "queries": report.queries,
         "groups": report.groups,
         "samples": report.samples,
@@ -40,6 +42,8 @@ def as_data(report: Report) -> dict[str, Any]:
         "controls": _shares({name: row for name, row in found.needed.items() if name in CONTROLS}),
         "predictor": None if found.predictor is None else _quality(found.predictor),
         "baselines": {name: _quality(other) for name, other in found.baselines.items()},
+        "seed": SEED,
+        **analyses(found),
     }
 
 

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 
 from adaqueue.core.curves import Purchases
+from adaqueue.core.distribution import of_deviations
 from adaqueue.core.evaluation import Evaluation, Plan, Progress, over_splits
 from adaqueue.core.folds import balanced_folds
 from adaqueue.core.improvement import expected_improvement, fit
@@ -59,6 +60,7 @@ def evaluate_rewards(outcomes: Outcomes, plan: Plan, on_progress: Progress) -> E
         "uniform",
         None,
         {},
+        of_deviations(recorded),
     )
 
 

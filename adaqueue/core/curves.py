@@ -43,6 +43,7 @@ class Purchases:
 
     Attributes:
         owner: query of each unit, shape (n * b,).
+        draw: which draw of its query the unit is, from 0, shape (n * b,); inside a tie in any order.
         spent: samples drawn by it, the chance that it is drawn at all where a success closes its query.
         won: chance that it is the query's first success, or what it adds to the reward.
         ends: places of the last unit of each tie, increasing: ties are bought together.
@@ -50,6 +51,7 @@ class Purchases:
     """
 
     owner: IntArray
+    draw: IntArray
     spent: FloatArray
     won: FloatArray
     ends: IntArray
@@ -73,7 +75,8 @@ class Purchases:
         order = np.argsort(-index, axis=None)
         ordered = index.ravel()[order]
         ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if ordered.size else order
-        return cls(order // b if b else order, spent.ravel()[order], won.ravel()[order], ends, n)
+        owner, draw = np.divmod(order, max(b, 1))
+        return cls(owner, draw, spent.ravel()[order], won.ravel()[order], ends, n)
 
     def curve(self) -> Curve:
         """Returns what is spent and won, a point for each tie."""

@@ -7,21 +7,24 @@ from at one price. What that spends and wins is computed, not simulated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from typing import TypeVar
 
 import numpy as np
 from scipy.special import expit
 
 from adaqueue.core.curves import Purchases, known_marginals, round_robin
+from adaqueue.core.distribution import Distribution, of_rates
 from adaqueue.core.folds import balanced_folds
 from adaqueue.core.marginal import FloatArray
 from adaqueue.core.metrics import predictor_quality
 from adaqueue.core.outcomes import Outcomes
+from adaqueue.core.predictions import Predictions, predictions
 from adaqueue.core.replays import Needed, Reached, Reading, Replay, needed, reached
-from adaqueue.core.splits import RULES, Recorded, Scorer, Split, cross_fitted
+from adaqueue.core.splits import RULES, Recorded, Scorer, Split, Way, cross_fitted
 from adaqueue.core.trial import drift
+from adaqueue.core.usage import Usage, Usages
 
 POLICIES = (
     "uniform",
@@ -108,6 +111,9 @@ class Evaluation:
         compared: policy to which paired differences are.
         predictor: the probe's quality; None where no policy asks a probe.
         baselines: the quality of others.
+        distribution: of the outcomes over the queries.
+        predictions: the probe's, each the mean over splits, of fits without the query.
+        usage: policy -> average budget -> what it does with its samples, hard and easy by these predictions.
     """
 
     policies: Mapping[str, Mapping[int, Reached]]
@@ -115,6 +121,9 @@ class Evaluation:
     compared: str
     predictor: Predictor | None
     baselines: Mapping[str, Predictor]
+    distribution: Distribution
+    predictions: Predictions | None = None
+    usage: Mapping[str, Mapping[int, Usage]] = field(default_factory=dict)
 
 
 def evaluate(outcomes: Outcomes, probes: Prepared, plan: Plan, on_progress: Progress) -> Evaluation:
@@ -128,13 +137,16 @@ def evaluate(outcomes: Outcomes, probes: Prepared, plan: Plan, on_progress: Prog
     """
     queries = Recorded.of(outcomes)
     replay = Replay(1 - queries.survival[:, list(plan.budgets)], queries.groups, plan.budgets)
-    readings = {name: [own] for name, own in _known(queries, replay).items()}
+    usages = Usages(queries, plan.budgets, outcomes.tokens)
+    readings = {name: [own] for name, own in _read(_known(queries, plan), replay, usages).items()}
     quality: dict[str, list[Predictor]] = {name: [] for name in ("probe", *probes.baselines)}
+    predicted = np.zeros(len(outcomes))
     for seed in range(plan.seeds):
         folds = balanced_folds(queries.groups, queries.rates, plan.folds, seed)
         split = Split.of(queries, folds, probes.probe, plan.budgets, seed)
-        for name, own in split.readings(queries.survival, replay).items():
+        for name, own in _read(split.ways(queries.survival, plan.budgets), replay, usages).items():
             readings.setdefault(name, []).append(own)
+        predicted += expit(split.score) / plan.seeds
         quality["probe"].append(_quality(split.score, queries))
         for name, scorer in probes.baselines.items():
             quality[name].append(_quality(cross_fitted(queries, folds, scorer, seed), queries))
@@ -149,20 +161,37 @@ def evaluate(outcomes: Outcomes, probes: Prepared, plan: Plan, on_progress: Prog
         COMPARED,
         means.pop("probe"),
         means,
+        of_rates(queries.rates),
+        predictions(predicted, queries.rates, replay.weights),
+        usages.found(predicted),
     )
 
 
-def _known(queries: Recorded, replay: Replay) -> dict[str, list[Reading]]:
+def _known(queries: Recorded, plan: Plan) -> Iterator[Way]:
     """The policies that ask no probe."""
     alive = queries.survival
     n, draws = len(alive), alive.shape[1] - 1
     turns, truth = round_robin(n, draws), np.repeat(queries.rates[:, None], draws, axis=1)
-    return {
-        "uniform": replay.uniform(),
-        "uniform_early_stop": replay.same(Purchases.of(turns, alive, stops=True)),
-        "oracle": replay.same(Purchases.of(known_marginals(alive), alive, stops=False)),
-        "sequential_oracle": replay.same(Purchases.of(truth, alive, stops=True)),
+    orders = {
+        "uniform": (turns, False),
+        "uniform_early_stop": (turns, True),
+        "oracle": (known_marginals(alive), False),
+        "sequential_oracle": (truth, True),
     }
+    for name, (index, stops) in orders.items():
+        bought = Purchases.of(index, alive, stops=stops)
+        yield Way(name, tuple(range(len(plan.budgets))), bought, stops)
+
+
+def _read(ways: Iterable[Way], replay: Replay, usages: Usages) -> dict[str, list[Reading]]:
+    """Returns each policy at each budget; what policies do with their samples is read beside it."""
+    readings: dict[str, list[Reading]] = {}
+    for way in ways:
+        own = replay.uniform() if way.policy == "uniform" else replay.at(way.bought, way.places)
+        readings.setdefault(way.policy, []).extend(own)
+        if way.policy in POLICIES:
+            usages.read(way)
+    return readings
 
 
 def _quality(score: FloatArray, queries: Recorded) -> Predictor:

@@ -7,7 +7,7 @@ between two of them are paired.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from adaqueue.core.curves import Purchases
 from adaqueue.core.marginal import FloatArray, IntArray
 
 RESAMPLES = 1_000
+SEED = 0
+"""Of the resamples."""
+
 POINTS = (128, 1_024)
 """Of a resampled curve: fewer for many queries, whose curves are smooth, and whose resamples cost more."""
 
@@ -58,14 +61,20 @@ class Replay:
         groups: queries of one number are resampled together, shape (n,).
         budgets: average budgets B, at least 1.
         seed: of the resamples.
+
+    Attributes:
+        budgets: as given.
+        weights: of each query in each resample, see `group_weights`.
     """
 
-    def __init__(self, uniform: FloatArray, groups: IntArray, budgets: Sequence[int], seed: int = 0) -> None:
+    def __init__(
+        self, uniform: FloatArray, groups: IntArray, budgets: Sequence[int], seed: int = SEED
+    ) -> None:
         self.budgets = tuple(budgets)
-        self._weights = group_weights(groups, RESAMPLES, seed)
+        self.weights = group_weights(groups, RESAMPLES, seed)
         self._points = int(np.clip(WORK // len(uniform), *POINTS))
         self._uniform = uniform.mean(axis=0)
-        self._uniforms = self._weights @ uniform
+        self._uniforms = self.weights @ uniform
 
     def uniform(self) -> list[Reading]:
         """Returns uniform best-of-B at each budget."""
@@ -77,16 +86,16 @@ class Replay:
 
     def same(self, bought: Purchases) -> list[Reading]:
         """Returns a policy at each budget that buys in the same order at all."""
-        resampled = bought.resampled(self._weights, self._points)
-        return [self._read(place, bought, resampled) for place in range(len(self.budgets))]
+        return self.at(bought, range(len(self.budgets)))
 
     def each(self, buy: Buy) -> list[Reading]:
         """Returns a policy at each budget that has an order for each."""
-        readings = []
-        for place, budget in enumerate(self.budgets):
-            bought = buy(budget)
-            readings.append(self._read(place, bought, bought.resampled(self._weights, self._points)))
-        return readings
+        return [self.at(buy(budget), [place])[0] for place, budget in enumerate(self.budgets)]
+
+    def at(self, bought: Purchases, places: Iterable[int]) -> list[Reading]:
+        """Returns what an order of buying comes to at some of the budgets, by their places."""
+        resampled = bought.resampled(self.weights, self._points)
+        return [self._read(place, bought, resampled) for place in places]
 
     def _read(self, place: int, bought: Purchases, resampled: tuple[FloatArray, FloatArray]) -> Reading:
         budget, curve = self.budgets[place], bought.curve()

@@ -6,9 +6,8 @@ one price.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -19,7 +18,6 @@ from adaqueue.core.curves import Purchases, known_marginals, recorded_survival
 from adaqueue.core.marginal import FloatArray, IntArray, from_beta, from_success
 from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.posterior import beta_hazards, logistic_hazards
-from adaqueue.core.replays import Reading, Replay
 from adaqueue.core.rule import fit_rule
 
 MOST_BINS = 20
@@ -81,6 +79,23 @@ class Recorded:
 
 
 @dataclass(frozen=True, eq=False)
+class Way:
+    """How a policy buys.
+
+    Attributes:
+        policy: its name, or a control's.
+        places: of the budgets at which it buys in this order.
+        bought: units in the order in which it buys them.
+        stops: whether a success closes its query.
+    """
+
+    policy: str
+    places: tuple[int, ...]
+    bought: Purchases
+    stops: bool
+
+
+@dataclass(frozen=True, eq=False)
 class Split:
     """What is decided for all queries, each by what was fitted without its fold.
 
@@ -129,9 +144,9 @@ class Split:
             for budget, own in budgets.items():
                 own[asked] = rule.curves(said.asked, budget)
 
-    def readings(self, alive: FloatArray, replay: Replay) -> dict[str, list[Reading]]:
-        """Returns each policy at each budget."""
-        draws = alive.shape[1] - 1
+    def ways(self, alive: FloatArray, budgets: Sequence[int]) -> Iterator[Way]:
+        """Yields how each policy buys; alive is the queries' survival, budgets are the rules'."""
+        draws, everywhere = alive.shape[1] - 1, tuple(range(len(budgets)))
         success = expit(self.score)
         alpha, beta = self.concentration * success, self.concentration * (1 - success)
         window, beta_window = from_success(success, draws), from_beta(alpha, beta, draws)
@@ -141,15 +156,13 @@ class Split:
             "beta_window_early_stop": beta_window,
             "sequential_beta": beta_hazards(alpha, beta, draws),
         }
-        return {
-            **{name: replay.same(Purchases.of(own, alive, stops=False)) for name, own in once.items()},
-            **{name: replay.same(Purchases.of(own, alive, stops=True)) for name, own in stopping.items()},
-            **{name: replay.each(partial(_ruled, own, alive)) for name, own in self.curves.items()},
-        }
-
-
-def _ruled(curves: Mapping[int, FloatArray], alive: FloatArray, budget: int) -> Purchases:
-    return Purchases.of(logistic_hazards(curves[budget], alive.shape[1] - 1), alive, stops=True)
+        for stops, rows in ((False, once), (True, stopping)):
+            for name, index in rows.items():
+                yield Way(name, everywhere, Purchases.of(index, alive, stops=stops), stops)
+        for name, curves in self.curves.items():
+            for place, budget in enumerate(budgets):
+                hazards = logistic_hazards(curves[budget], draws)
+                yield Way(name, (place,), Purchases.of(hazards, alive, stops=True), True)
 
 
 def _ruling(scores: Scores, rng: np.random.Generator) -> dict[str, Scores]:

@@ -67,6 +67,7 @@ class Report:
         plan: budgets, folds and splits.
         cut: prompts that were cut.
         evaluation: the figures.
+        kind: `binary`, rewards are verdicts, 0 and 1; `real`, they are grades.
     """
 
     queries: int
@@ -75,6 +76,7 @@ class Report:
     plan: Plan
     cut: int
     evaluation: Evaluation
+    kind: str
 
 
 def report_on(
@@ -93,10 +95,10 @@ def report_on(
     groups, samples = len(np.unique(plain.groups)), int(plain.samples.min())
     if not is_binary(plain):
         found = evaluate_rewards(plain, plan, on_progress)
-        return Report(len(plain), groups, samples, plan, 0, found)
+        return Report(len(plain), groups, samples, plan, 0, found, "real")
     prepared = workshop.prepare(plain, metadata_rows(queries, options.metadata), on_progress)
     found = evaluate(plain, prepared, plan, on_progress)
-    return Report(len(plain), groups, samples, plan, prepared.cut, found)
+    return Report(len(plain), groups, samples, plan, prepared.cut, found, "binary")
 
 
 def _plan(outcomes: Outcomes, options: Options) -> Plan:
