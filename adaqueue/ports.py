@@ -46,8 +46,8 @@ class Inbox(Protocol):
 class Doorbell(Protocol):
     """Tells workers that there is work; carries ids alone, and may be lost."""
 
-    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
-        """Rings for ids in batches, or for each alone.
+    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False, gives_way: bool = False) -> None:
+        """Rings for ids in batches, or for each alone; what gives way is heard after everything else.
 
         Raises:
             UnavailableError: nobody heard it; the reaper rings again.

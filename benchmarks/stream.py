@@ -61,7 +61,7 @@ class Bell:
 
     heard: list[UUID] = field(default_factory=list)
 
-    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
+    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False, gives_way: bool = False) -> None:
         """Remembers them."""
         self.heard += ids
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import uuid
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     CheckConstraint,
@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Numeric,
+    Table,
     Text,
     UniqueConstraint,
     func,
@@ -50,6 +51,11 @@ class Base(DeclarativeBase):
     }
 
 
+def table_of(row_class: type[Base]) -> Table:
+    """Returns the table of a row's class."""
+    return cast(Table, row_class.__table__)
+
+
 def now() -> Mapped[datetime.datetime]:
     """Returns a column that the database fills with its own time."""
     return mapped_column(server_default=func.now())
@@ -58,7 +64,8 @@ def now() -> Mapped[datetime.datetime]:
 class RunRow(Base):
     """A producer's queries: their policy, their decoder, their budget.
 
-    sealed_queries: how many a batch gets, once its producer has said so.
+    sealed_queries: how many a batch gets, once its producer has said so. purpose: serving, or evaluation,
+    which gives way to it and is never learnt from.
     """
 
     __tablename__ = "runs"
@@ -72,10 +79,12 @@ class RunRow(Base):
     b_max: Mapped[int]
     has_features: Mapped[bool]
     is_batch: Mapped[bool] = mapped_column(server_default=text("false"))
+    purpose: Mapped[str] = mapped_column(server_default=text("'serving'"))
     created_at: Mapped[datetime.datetime] = now()
     sealed_queries: Mapped[int | None]
     closed_at: Mapped[datetime.datetime | None]
     __table_args__ = (
+        CheckConstraint("purpose IN ('serving', 'evaluation')", name="purpose"),
         Index("uq_runs_open_name", "tenant", "name", unique=True, postgresql_where=text("closed_at IS NULL")),
     )
 
@@ -213,29 +222,6 @@ class PromotionRow(Base):
     reason: Mapped[str]
     created_at: Mapped[datetime.datetime] = now()
     __table_args__ = (Index("ix_promotions_decoder", "decoder", "domain", "id"),)
-
-
-class TrainingRow(Base):
-    """One training of a domain's challengers, or one look for drift; a slot of the schedule has one.
-
-    state: running, done, failed. alive_at: when its process last said that it is at it. report: what was
-    found, in figures.
-    """
-
-    __tablename__ = "trainings"
-    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
-    decoder: Mapped[str]
-    domain: Mapped[str]
-    slot: Mapped[str | None]
-    state: Mapped[str]
-    report: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    started_at: Mapped[datetime.datetime] = now()
-    alive_at: Mapped[datetime.datetime] = now()
-    ended_at: Mapped[datetime.datetime | None]
-    __table_args__ = (
-        UniqueConstraint("decoder", "domain", "slot"),
-        CheckConstraint("state IN ('running', 'done', 'failed')", name="state"),
-    )
 
 
 class FeatureSpecRow(Base):

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger, SmallInteger
 
+from adaqueue.adapters.slot_tables import EvaluationRow, TrainingRow
 from adaqueue.adapters.tables import Base, now
 
 __all__ = [  # whoever takes `Base` from here has every table
@@ -17,8 +18,10 @@ __all__ = [  # whoever takes `Base` from here has every table
     "AttemptRow",
     "AuditRow",
     "Base",
+    "EvaluationRow",
     "PredictionRow",
     "SampleRow",
+    "TrainingRow",
     "VerdictRow",
 ]
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from adaqueue.core.decisions import Waiting, Window
 from adaqueue.core.marginal import FloatArray, IntArray
-from adaqueue.core.specs import Run
+from adaqueue.core.specs import SERVING, Run
 
 EXPLORATION = "exploration"
 """What such an allocation names as its policy; its samples are drawn at once, a success stops none."""
@@ -53,8 +53,9 @@ def explore(window: Window, share: float) -> dict[UUID, Explored]:
 
 
 def explores(run: Run) -> bool:
-    """Whether a run is explored at all: no replay is, nor what may spend nothing, nor other policies."""
-    return run.engine != "replay" and run.policy in EXPLORED and run.average_budget > 0
+    """Whether a run is explored at all: no replay, no evaluation, nothing that may spend nothing, no other policy."""
+    may_learn = run.engine != "replay" and run.purpose == SERVING
+    return may_learn and run.policy in EXPLORED and run.average_budget > 0
 
 
 def reach(average_budget: FloatArray, least: IntArray, most: IntArray, b: int) -> FloatArray:

@@ -123,6 +123,7 @@ class Claim:
         min_budget: samples the query gets even after a success.
         max_budget: samples after which it ends.
         prior: (alpha, beta) of its chance of success, as believed when the allocation was made.
+        gives_way: whether others come first.
     """
 
     allocation_id: UUID
@@ -137,6 +138,7 @@ class Claim:
     min_budget: int
     max_budget: int
     prior: tuple[float, float]
+    gives_way: bool = False
 
     @property
     def numbers(self) -> range:

@@ -9,6 +9,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
+SERVING = "serving"
+EVALUATION = "evaluation"
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -25,6 +28,8 @@ class Run:
         has_features: whether queries wait for the prompt's hidden state before their window.
         is_batch: whether its total is fixed, B for each of its queries, however they are spread; else a
             stream, whose queries keep coming, and whose price holds average spending at B.
+        purpose: `serving`, or `evaluation`: it measures the system, gives way to those that serve, and
+            teaches it nothing.
     """
 
     id: UUID
@@ -36,6 +41,12 @@ class Run:
     b_max: int
     has_features: bool
     is_batch: bool = False
+    purpose: str = SERVING
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether others come first."""
+        return self.purpose == EVALUATION
 
 
 @dataclass(frozen=True, slots=True)

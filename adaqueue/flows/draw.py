@@ -86,8 +86,10 @@ class _Desk:
         if samples or to_verify:
             held = self._ledger.record(self._claims, self._engine.sampling, samples, to_verify)
             self._drop_lost(held)
-            waiting = [claim.allocation_id for claim in to_verify if claim.allocation_id in held]
-            ring(self._doorbell, VERIFY_QUEUE, waiting)
+            for gives_way in (False, True):
+                waiting = [c.allocation_id for c in to_verify if c.gives_way is gives_way]
+                kept = [key for key in waiting if key in held]
+                ring(self._doorbell, VERIFY_QUEUE, kept, gives_way=gives_way)
         self._close([progress for progress in to_close if progress.claim.query_id in self._open])
         for progress in complete:
             self.drawn += self._open.pop(progress.claim.query_id, None) is not None

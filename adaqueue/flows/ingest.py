@@ -87,11 +87,13 @@ def insert_or_bisect(ledger: IngestLedger, arrivals: Sequence[Arrival]) -> tuple
     return waiting + more_waiting, refused + more_refused
 
 
-def ring(doorbell: Doorbell, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
+def ring(
+    doorbell: Doorbell, queue: str, ids: Sequence[UUID], *, alone: bool = False, gives_way: bool = False
+) -> None:
     """Rings; a bell that nobody hears is left to the reaper, which rings again."""
     if not ids:
         return
     try:
-        doorbell.ring(queue, ids, alone=alone)
+        doorbell.ring(queue, ids, alone=alone, gives_way=gives_way)
     except UnavailableError as error:
         log.warning("doorbell %s for %d ids was not heard: %s", queue, len(ids), error)

@@ -17,6 +17,7 @@ from adaqueue.core.improvement import expected_improvement, improvement_after
 from adaqueue.core.marginal import FloatArray
 from adaqueue.core.policy import decide, fair_order
 from adaqueue.core.sequential import HAZARDS, Limits, buy, hazards_of, next_index, opening_price, steered
+from adaqueue.core.specs import Run
 from adaqueue.flows.ingest import ring
 from adaqueue.ports import Doorbell, Lease, Predictor, RoundLedger, WindowLedger
 
@@ -76,7 +77,7 @@ def schedule_once(
         len(explored),
         ", ".join(sorted({prediction.probe for prediction in predictions})),
     )
-    ring(doorbell, window.run.engine, [a.id for a in granted if a.budget])
+    _ring(doorbell, window.run, granted)
     return len(window.queries)
 
 
@@ -105,9 +106,13 @@ def buy_once(lease: Lease, ledger: RoundLedger, doorbell: Doorbell, waves: int) 
         allocations, kept = decide_round(due, waves) if due.queries else ([], [])
         if allocations or kept:
             ledger.commit_round(epoch, due, allocations, kept)
-            ring(doorbell, due.account.run.engine, [a.id for a in allocations if a.budget])
+            _ring(doorbell, due.account.run, allocations)
             return len(allocations)
     return 0
+
+
+def _ring(doorbell: Doorbell, run: Run, granted: Sequence[Allocation]) -> None:
+    ring(doorbell, run.engine, [one.id for one in granted if one.budget], gives_way=run.gives_way)
 
 
 def explored_allocations(

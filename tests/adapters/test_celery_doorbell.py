@@ -17,6 +17,7 @@ from uuid import UUID
 
 import pytest
 import redis
+from kombu import Queue
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.celery_app import CeleryDoorbell, make_app
@@ -270,3 +271,25 @@ def test_a_broker_that_cannot_write_counts_as_out_of_reach(
 def test_a_broker_behind_tls_must_show_its_certificate() -> None:
     assert make_app("rediss://host/0").conf.broker_use_ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
     assert not make_app("redis://host/0").conf.broker_use_ssl
+
+
+def test_what_gives_way_travels_in_small_batches_and_is_heard_after_everything_else(
+    bell: CeleryDoorbell, broker_url: str
+) -> None:
+    late, early = keys(20), keys(3)
+    bell.ring("replay", late, gives_way=True)
+    bell.ring("replay", early)
+    assert bell.waiting("replay") == 4
+    heard: list[int] = []
+
+    def hear(content: Any, message: Any) -> None:
+        heard.append(len(content[0][0]))
+        message.ack()
+
+    with make_app(broker_url) as app, app.connection_for_read() as connection:
+        consumer = connection.Consumer([Queue("sample-replay")], accept=["json"], prefetch_count=1)
+        consumer.register_callback(hear)
+        with consumer:
+            while len(heard) < 4:
+                connection.drain_events(timeout=10)
+    assert heard == [3, 8, 8, 4]

@@ -43,7 +43,7 @@ class Bell:
     def waiting(self, queue: str) -> int:
         return self._unheard
 
-    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
+    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False, gives_way: bool = False) -> None:
         batches = [[key] for key in ids] if alone else [list(ids)]
         self.rung += [(queue, batch) for batch in batches]
 

@@ -61,7 +61,7 @@ class Deaf:
     def waiting(self, queue: str) -> int:
         return 0
 
-    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
+    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False, gives_way: bool = False) -> None:
         self.tried.append(queue)
         raise UnavailableError("nobody hears")
 
@@ -173,7 +173,7 @@ def test_workers_that_hear_every_bell_three_times_do_everything_once(
     submit(plant, *(query(name, reference="1") for name in "abc"))
     ring = plant.bell.ring
 
-    def ring_thrice(queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
+    def ring_thrice(queue: str, ids: Sequence[UUID], *, alone: bool = False, gives_way: bool = False) -> None:
         for _ in range(3):
             ring(queue, ids, alone=alone)
 

@@ -150,7 +150,7 @@ class Deaf:
     def waiting(self, queue: str) -> int:
         return 0
 
-    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False) -> None:
+    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False, gives_way: bool = False) -> None:
         raise UnavailableError("nobody hears")
 
 

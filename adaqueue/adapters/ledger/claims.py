@@ -136,6 +136,7 @@ def _claim(
         min_budget=least_samples(run, bound),
         max_budget=most_samples(run, bound),
         prior=(row.alpha, row.beta),
+        gives_way=run.gives_way,
     )
 
 

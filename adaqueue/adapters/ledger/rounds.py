@@ -34,6 +34,9 @@ SAMPLER_SECONDS = 30.0
 RESPONSES_PER_SAMPLER = 2
 """One that is drawn, and one that waits, so that a sampler never does."""
 
+LEAST_IN_FLIGHT = 8
+"""Samples of an evaluation that may wait among those of others, however busy these keep the engine."""
+
 
 class PostgresRoundLedger:
     """Says whose turn it is, and commits what is bought.
@@ -75,7 +78,7 @@ class PostgresRoundLedger:
             accounts.served(conn, run_id, tenant)  # locks it: a refund is either in the balance or in flight
             account = accounts.load(conn, run, tenant, self._window_queries)
             in_flight = allocations.in_flight(conn, run_id, tenant)
-            room = min(self._engine_room(conn, run), self._wave_room(conn, account, in_flight))
+            room = min(self._engine_room(conn, run, in_flight), self._wave_room(conn, account, in_flight))
             is_last = in_flight == 0 and accounts.is_complete(conn, account, self._idle_seconds)
             most = MOST_QUERIES if is_last and account.credit < 1 else room
             rows = queries.to_price(conn, run_id, tenant, MOST_QUERIES)
@@ -129,10 +132,13 @@ class PostgresRoundLedger:
             answers.abstain(conn, [query_id for query_id in ended if query_id not in answered])
         queries.close(conn, {i: "answered" if i in answered else unanswered for i in ended})
 
-    def _engine_room(self, conn: Connection, run: Run) -> int:
-        samplers = max(workers.count(conn, "sampler", SAMPLER_SECONDS), 1)
-        room = RESPONSES_PER_SAMPLER * self._response_samples * samplers
-        return max(room - allocations.in_flight_of_engine(conn, run.engine), 0)
+    def _engine_room(self, conn: Connection, run: Run, in_flight: int) -> int:
+        """An evaluation fills only what others leave of one response: theirs never wait for more of it."""
+        response = self._response_samples * max(workers.count(conn, "sampler", SAMPLER_SECONDS), 1)
+        flying = allocations.in_flight_of_engine(conn, run.engine)
+        if run.gives_way:
+            return max(response - flying, LEAST_IN_FLIGHT - in_flight, 0)
+        return max(RESPONSES_PER_SAMPLER * response - flying, 0)
 
     def _wave_room(self, conn: Connection, account: Account, in_flight: int) -> int:
         """A wave is bought in halves, so that the engine draws one while the other is verified."""

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from threading import Event, Thread
 from typing import Any
-from uuid import UUID
-
-from sqlalchemy import func, select
 
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.sql import feature_specs, trainings
+from adaqueue.adapters.ledger.slots import Slots
+from adaqueue.adapters.sql import feature_specs, slots
 from adaqueue.core.specs import FeatureSpec
-from adaqueue.errors import UnavailableError
-
-log = logging.getLogger(__name__)
-
-ALIVE_SECONDS = 20.0
 
 
 class PostgresTrainings:
@@ -30,12 +21,11 @@ class PostgresTrainings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._slots = Slots(database, slots.TRAININGS)
 
     def now(self) -> datetime:
         """Returns Postgres's time: hosts' clocks differ."""
-        with self._database.begin() as conn:
-            at: datetime = conn.execute(select(func.now())).scalar_one()
-        return at
+        return self._slots.now()
 
     def newest_features(self, model: str) -> FeatureSpec | None:
         """Returns the specification of the newest features of a model; None if it has none yet."""
@@ -54,30 +44,4 @@ class PostgresTrainings:
             slot: of the schedule; None is always worked off.
             work: returns its report as plain data; what it raises is entered, and raised.
         """
-        with self._database.begin() as conn:
-            key = trainings.begin(conn, decoder, domain, slot)
-        if key is None:
-            return None
-        state, report, ended = "failed", {"error": "the process died"}, Event()
-        alive = Thread(target=self._keep, args=(key, ended), daemon=True)
-        alive.start()
-        try:
-            report = dict(work())
-            state = "done"
-        except BaseException as error:
-            report = {"error": f"{type(error).__name__}: {error}"}
-            raise
-        finally:
-            ended.set()
-            alive.join()
-            with self._database.begin() as conn:
-                trainings.end(conn, key, state, report)
-        return report
-
-    def _keep(self, key: UUID, ended: Event) -> None:
-        while not ended.wait(ALIVE_SECONDS):
-            try:
-                with self._database.begin() as conn:
-                    trainings.keep(conn, key)
-            except UnavailableError as error:
-                log.warning("a training cannot say that it runs: %s", error)
+        return self._slots.once(lambda conn: slots.begin_training(conn, decoder, domain, slot), work)

@@ -15,7 +15,8 @@ from adaqueue.core.decisions import Account
 from adaqueue.core.specs import Run
 
 # of the accounts that have open queries the one served longest ago; the recursion jumps in the index from one
-# account to the next, so that neither many open queries nor many old accounts cost anything
+# account to the next, so that neither many open queries nor many old accounts cost anything. While others
+# have open queries, an evaluation has its turn every 2 seconds
 NEXT_OPEN = text(
     """
     WITH RECURSIVE open AS (
@@ -28,7 +29,8 @@ NEXT_OPEN = text(
         ORDER BY run_id, tenant LIMIT 1
       ) q
     )
-    SELECT run_id, tenant FROM open JOIN accounts USING (run_id, tenant) ORDER BY served_at LIMIT 1
+    SELECT run_id, open.tenant FROM open JOIN accounts USING (run_id, tenant) JOIN runs ON runs.id = run_id
+    ORDER BY served_at + make_interval(secs => CASE WHEN purpose = 'evaluation' THEN 2 ELSE 0 END) LIMIT 1
     """
 )
 

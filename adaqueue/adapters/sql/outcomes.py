@@ -28,7 +28,7 @@ ARRIVED = text(
         ORDER BY id DESC
         LIMIT :most
       ) q
-      WHERE runs.decoder = :decoder AND runs.engine <> 'replay'
+      WHERE runs.decoder = :decoder AND runs.engine <> 'replay' AND runs.purpose = 'serving'
       ORDER BY q.id DESC
       LIMIT :most
     )

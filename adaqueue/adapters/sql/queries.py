@@ -14,11 +14,15 @@ from adaqueue.adapters.sql.clock import ago
 from adaqueue.adapters.tables import QueryRow, RunRow
 from adaqueue.core.query import Query
 from adaqueue.core.recording import Recording
+from adaqueue.core.specs import EVALUATION
 from adaqueue.errors import BadQueryError
 
 log = logging.getLogger(__name__)
 
 TABLE = QueryRow.__table__
+YIELD_SECONDS = 10.0
+"""For so long the window of an evaluation lets all others go first."""
+
 DECIDED = (
     TABLE.c.id,
     TABLE.c.external_id,
@@ -139,14 +143,19 @@ def waiting_for_features(conn: Connection, seconds: float, most: int = 1_000) ->
 
 
 def due_account(conn: Connection, window_queries: int, window_seconds: float) -> tuple[UUID, str] | None:
-    """Returns (run, tenant) whose window is due and whose oldest query waits longest; None if none is."""
-    late = func.min(QueryRow.since) <= ago(window_seconds)
+    """Returns (run, tenant) whose window is due and whose oldest query waits longest; None if none is.
+
+    Evaluations come last, unless they have waited for long.
+    """
+    oldest = func.min(QueryRow.since)
+    yields = (RunRow.purpose == EVALUATION) & (oldest > ago(YIELD_SECONDS))
     statement = (
         select(QueryRow.run_id, QueryRow.tenant)
+        .join(RunRow, RunRow.id == QueryRow.run_id)
         .where(QueryRow.state == "window")
-        .group_by(QueryRow.run_id, QueryRow.tenant)
-        .having((func.count() >= window_queries) | late)
-        .order_by(func.min(QueryRow.since))
+        .group_by(QueryRow.run_id, QueryRow.tenant, RunRow.purpose)
+        .having((func.count() >= window_queries) | (oldest <= ago(window_seconds)))
+        .order_by(yields, oldest)
         .limit(1)
     )
     row = conn.execute(statement).one_or_none()

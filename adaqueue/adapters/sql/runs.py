@@ -30,6 +30,7 @@ def open_or_create(conn: Connection, run: Run) -> Run:
         "b_max": run.b_max,
         "has_features": run.has_features,
         "is_batch": run.is_batch,
+        "purpose": run.purpose,
     }
     conn.execute(insert(RunRow).on_conflict_do_nothing(), row)
     found = select(TABLE).where(
@@ -65,4 +66,5 @@ def _run(row: RowMapping) -> Run:
         b_max=row["b_max"],
         has_features=row["has_features"],
         is_batch=row["is_batch"],
+        purpose=row["purpose"],
     )

@@ -41,7 +41,7 @@ NEWEST_COUNTS = text(
                    AND EXISTS (SELECT FROM verdicts WHERE query_id = id)
                    AND NOT EXISTS (SELECT FROM verdicts WHERE query_id = id AND verifier = 'consensus')
             ORDER BY id DESC LIMIT :most) q
-          WHERE r.decoder = :decoder AND r.engine <> 'replay'
+          WHERE r.decoder = :decoder AND r.engine <> 'replay' AND r.purpose = 'serving'
           ORDER BY q.id DESC LIMIT :most) q
     JOIN samples s ON s.query_id = q.id AND s.sampling_fingerprint = :sampling
     JOIN verdicts v ON v.query_id = s.query_id AND v.number = s.number AND v.reward IS NOT NULL
