@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaqueue.core.importers import FORMATS
+from adaqueue.core.importers import DATA_SETS
 from adaqueue.core.query import Query
 from adaqueue.errors import BadQueryError
 
@@ -90,7 +90,7 @@ def packed(value: object, protocol: int = 4) -> str:
 
 
 def row(data_set: str, record: dict[str, Any], **changes: object) -> dict[str, Any]:
-    return FORMATS[data_set]({**record, **changes}, 5)
+    return DATA_SETS[data_set].importer({**record, **changes}, 5)
 
 
 @pytest.mark.parametrize(("data_set", "record"), GOOD)

@@ -1,21 +1,10 @@
-"""Published data sets of programming tasks, record by record, as rows of code queries."""
+"""What others have published, record by record: queries of data sets, and outcomes that were logged."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from adaqueue.core.importers.data_sets import DATA_SETS, DataSet, Hub
+from adaqueue.core.importers.inspect_log import InspectLog
+from adaqueue.core.importers.lm_eval import LmEvalLog
+from adaqueue.core.importers.logs import Asked, OutcomeLog
 
-from adaqueue.core.importers import apps, humaneval, livecodebench, mbpp
-
-__all__ = ["FORMATS", "Importer"]
-
-Importer = Callable[[Mapping[str, Any], int], dict[str, Any]]
-"""Makes a row of a record and its number in the file; raises BadQueryError, naming field and remedy."""
-
-FORMATS: Mapping[str, Importer] = {
-    "humaneval": humaneval.query_row,
-    "mbpp": mbpp.query_row,
-    "apps": apps.apps_row,
-    "taco": apps.taco_row,
-    "livecodebench": livecodebench.query_row,
-}
+__all__ = ["DATA_SETS", "DataSet", "Hub", "InspectLog", "LmEvalLog", "Asked", "OutcomeLog"]

@@ -10,23 +10,39 @@ from adaqueue.core.importers.fields import inner, metadata, text, text_or_none
 from adaqueue.core.importers.tasks import function_prompt, stdin_prompt, with_usual_imports
 from adaqueue.errors import BadQueryError
 
+LEFT_OUT_SOURCES = frozenset({"geeksforgeeks", "aizu"})
 
-def apps_row(record: Mapping[str, Any], number: int) -> dict[str, Any]:
+
+def apps_row(record: Mapping[str, Any], number: int, template: str | None = None) -> dict[str, Any]:
     """Returns the row of an APPS record; see `Importer`."""
     row_id = record.get("problem_id", record.get("id"))
     known = metadata(record, "apps", "difficulty", "url")
-    return _row(record, f"apps/{f'line-{number}' if row_id is None else row_id}", known)
+    return _row(record, f"apps/{f'line-{number}' if row_id is None else row_id}", known, template)
 
 
-def taco_row(record: Mapping[str, Any], number: int) -> dict[str, Any]:
+def taco_row(record: Mapping[str, Any], number: int, template: str | None = None) -> dict[str, Any]:
     """Returns the row of a TACO record, which has no id of its own; see `Importer`."""
     known = metadata(record, "taco", "difficulty", "name", "url")
     known |= {"origin": record["source"]} if record.get("source") else {}
     known |= {"skills": skills} if (skills := _skills(record)) else {}
-    return _row(record, f"taco/line-{number}", known)
+    return _row(record, f"taco/line-{number}", known, template)
 
 
-def _row(record: Mapping[str, Any], row_id: str, known: Mapping[str, Any]) -> dict[str, Any]:
+def apps_left_out(record: Mapping[str, Any]) -> str:
+    """Returns why APPS's filter leaves a record out; empty if it does not."""
+    tests = inner(record, "input_output", dict)
+    return "" if tests.get("inputs") and tests.get("outputs") else "without tests"
+
+
+def taco_left_out(record: Mapping[str, Any]) -> str:
+    """Returns why the paper's filter leaves a TACO record out; empty if it does not."""
+    source = text_or_none(record, "source").lower()
+    return f"from {source}" if source in LEFT_OUT_SOURCES else apps_left_out(record)
+
+
+def _row(
+    record: Mapping[str, Any], row_id: str, known: Mapping[str, Any], template: str | None
+) -> dict[str, Any]:
     question, starter = text(record, "question"), text_or_none(record, "starter_code")
     tests = inner(record, "input_output", dict)
     solutions = inner(record, "solutions", list)
@@ -38,7 +54,9 @@ def _row(record: Mapping[str, Any], row_id: str, known: Mapping[str, Any]) -> di
     return {
         "id": row_id,
         "domain": "code",
-        "prompt": stdin_prompt(question) if name is None else function_prompt(question, starter, name),
+        "prompt": stdin_prompt(question, template)
+        if name is None
+        else function_prompt(question, starter, name, template),
         "reference": reference,
         "metadata": dict(known),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -59,3 +60,9 @@ def parsed(name: str, value: str) -> Any:
 def metadata(record: Mapping[str, Any], source: str, *names: str) -> dict[str, Any]:
     """Returns the data set's name as `source`, and the named fields that the record has."""
     return {"source": source, **{name: record[name] for name in names if record.get(name) not in (None, "")}}
+
+
+def digest_id(source: str, *parts: str) -> str:
+    """Returns an id for a record that has none: the same for the same content, whatever file it stands in."""
+    content = json.dumps(parts).encode()
+    return f"{source}/{hashlib.blake2b(content, digest_size=8).hexdigest()}"

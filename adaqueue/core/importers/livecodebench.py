@@ -18,7 +18,7 @@ _TEXTS = frozenset({"UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"})
 _HARMLESS = frozenset({"PROTO", "FRAME", "MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT", "STOP"})
 
 
-def query_row(record: Mapping[str, Any], number: int) -> dict[str, Any]:
+def query_row(record: Mapping[str, Any], number: int, template: str | None = None) -> dict[str, Any]:
     """Returns the row of a record, which has no solution; see `Importer`. Public tests come first."""
     question, starter = text(record, "question_content"), text_or_none(record, "starter_code")
     tests = [*inner(record, "public_test_cases", list), *_private(record)]
@@ -28,7 +28,9 @@ def query_row(record: Mapping[str, Any], number: int) -> dict[str, Any]:
     return {
         "id": f"livecodebench/{row_id}",
         "domain": "code",
-        "prompt": stdin_prompt(question) if name is None else function_prompt(question, starter, name),
+        "prompt": stdin_prompt(question, template)
+        if name is None
+        else function_prompt(question, starter, name, template),
         "reference": _reference(tests, name),
         "metadata": metadata(record, "livecodebench", *known),
     }

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from adaqueue.core.importers.fields import metadata, text, text_or_none, texts
+from adaqueue.core.importers.tasks import filled
 from adaqueue.errors import BadQueryError
 
+TEMPLATE = "{question}\n\nWrite the Python function `{entry}`. It has to pass:\n\n{tests}\n"
 
-def query_row(record: Mapping[str, Any], number: int) -> dict[str, Any]:
+
+def query_row(record: Mapping[str, Any], number: int, template: str | None = None) -> dict[str, Any]:
     """Returns the row of a record; see `Importer`. Challenge tests are left out, as in published figures."""
     task = text(record, "text" if "text" in record else "prompt")
     code, tests = text(record, "code"), texts(record, "test_list")
@@ -21,7 +24,7 @@ def query_row(record: Mapping[str, Any], number: int) -> dict[str, Any]:
     return {
         "id": f"mbpp/{record['task_id']}" if "task_id" in record else f"mbpp/line-{number}",
         "domain": "code",
-        "prompt": f"{task.strip()}\n\nWrite the Python function `{entry}`. It has to pass:\n\n{shown}\n",
+        "prompt": filled(template or TEMPLATE, question=task.strip(), entry=entry, tests=shown),
         "reference": {
             "style": "assert",
             "entry": entry,
