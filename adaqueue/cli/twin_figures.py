@@ -14,14 +14,23 @@ from adaqueue.core.twin import QUERIES, Measured, Population, alternatives, meas
 from adaqueue.core.twin_chat import (
     CHAT,
     ChatMeasured,
+    ChatPortrait,
     Chats,
     chat_portrait,
     draw_chats,
     measure_chats,
     tranches,
 )
-from adaqueue.core.twin_portrait import portrait
-from adaqueue.core.twin_routing import PAIRS, SHAPES, Pair, PairMeasured, draw_pairings, pair_portrait
+from adaqueue.core.twin_portrait import Portrait, portrait
+from adaqueue.core.twin_routing import (
+    PAIRS,
+    SHAPES,
+    Pair,
+    PairMeasured,
+    PairPortrait,
+    draw_pairings,
+    pair_portrait,
+)
 
 SENSITIVITY_SEEDS = 2
 SENSITIVITY_POLICIES = ("window", "bins", "beta_window", "uniform_early_stop", "sequential")
@@ -33,15 +42,17 @@ Follow = Callable[[Iterable[Any], str], Iterable[Any]]
 def best_of_k(domain: str, seeds: int, follow: Follow) -> dict[str, Any]:
     """Returns the figures of code or math."""
     population = BEST_OF_K[domain]
-    seen = asdict(portrait(population, 0))
+    seen = portrait(population, 0)
     return {
         "kind": "binary",
         "queries": QUERIES,
         "population": _described(population),
         "sigma": probe_noise(population),
         **_averages([measure(population, seed) for seed in follow(range(seeds), domain)]),
-        **seen,
-        "tertiles": _text_budgets(seen["tertiles"]),
+        **_seen(seen),
+        "tertiles": {
+            policy: {str(b): thirds for b, thirds in row.items()} for policy, row in seen.tertiles.items()
+        },
         "sensitivity": {
             name: _sensitivity(other, min(seeds, SENSITIVITY_SEEDS))
             for name, other in follow(alternatives(population).items(), "other populations")
@@ -59,7 +70,7 @@ def routing(domain: str, seeds: int, follow: Follow) -> dict[str, Any]:
         **_pair(pair, list(follow(range(seeds), domain))),
         "paper": {"loss": pair.loss, "average": pair.average, "optimal": pair.optimal}
         | {"accuracy": pair.accuracy},
-        **asdict(pair_portrait(_pairings(pair, 0), 0)),
+        **_seen(pair_portrait(_pairings(pair, 0), 0)),
         "sensitivity": {
             name: _pair(other, range(min(seeds, SENSITIVITY_SEEDS)))
             for name, other in follow(others.items(), "other populations")
@@ -76,7 +87,7 @@ def chat(domain: str, seeds: int, follow: Follow) -> dict[str, Any]:
         "queries": QUERIES,
         "population": asdict(CHAT),
         **_averages([measure_chats(chats, CHAT.b_max) for chats in drawn]),
-        **asdict(chat_portrait(drawn[0], 0)),
+        **_seen(chat_portrait(drawn[0], 0)),
         "tranches": {
             name: {
                 "queries": len(parts[0][name].deviation),
@@ -93,6 +104,16 @@ DOMAINS: Mapping[str, Callable[[str, int, Follow], dict[str, Any]]] = {
     "chat": chat,
 }
 """Populations by name."""
+
+
+def _seen(drawn: Portrait | PairPortrait | ChatPortrait) -> dict[str, Any]:
+    """What figures show of one draw."""
+    spread = asdict(drawn.distribution)
+    return {
+        "distribution": {name: value for name, value in spread.items() if value is not None},
+        "calibration": [asdict(own) for own in drawn.predictions.calibration],
+        "points": [list(point) for point in drawn.predictions.points],
+    }
 
 
 def _described(population: Population) -> dict[str, float]:
@@ -182,7 +203,3 @@ def _one_each(runs: Sequence[Mapping[str, float]], of: Any) -> dict[str, float |
 
 def _over(values: Sequence[float | None], of: Any) -> float | None:
     return None if None in values else float(of(values))
-
-
-def _text_budgets(rows: Mapping[str, Mapping[int, Any]]) -> dict[str, dict[str, Any]]:
-    return {policy: {str(b): value for b, value in row.items()} for policy, row in rows.items()}

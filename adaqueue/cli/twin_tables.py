@@ -11,6 +11,7 @@ from rich.table import Table
 
 from adaqueue.cli.twin_figures import SENSITIVITY_POLICIES
 
+ROUTING_WIDTH = 110
 Figures = Mapping[str, Any]
 
 
@@ -39,6 +40,8 @@ def _best_of_k(found: Figures, console: Console) -> None:
 
 def _routing(found: Figures, console: Console) -> None:
     name, seeds = found["domain"], found["seeds"]
+    if not console.is_terminal:  # what is read by no terminal is not cut to the width of one
+        console = Console(file=console.file, width=max(console.width, ROUTING_WIDTH))
     title = f"{name}: strong calls for the reward of random routing at share B, % of random's, {seeds} seeds"
     console.print(_shares(title, found))
     console.print(_rewards(f"{name}: gain over the weak decoder, share B to the strong", found))

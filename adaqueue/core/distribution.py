@@ -42,6 +42,17 @@ def of_deviations(rewards: FloatArray) -> Distribution:
     return Distribution("standard deviation of rewards", *_bars(deviations, float(deviations.max()) or 1.0))
 
 
+def of_preferences(preferences: FloatArray) -> Distribution:
+    """Returns the distribution of preferences for the strong decoder, shape (n,), n at least 1."""
+    return Distribution("preference", *_bars(preferences, 1.0))
+
+
+def of_known_deviations(deviations: FloatArray) -> Distribution:
+    """Returns the distribution of standard deviations, shape (n,), the highest percent in the last bar."""
+    end = float(np.quantile(deviations, 0.99))
+    return Distribution("standard deviation of rewards", *_bars(np.minimum(deviations, end), end))
+
+
 def _bars(values: FloatArray, end: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
     counts, edges = np.histogram(values, bins=BARS, range=(0.0, end))
     return tuple(edges.tolist()), tuple((counts / len(values)).tolist())

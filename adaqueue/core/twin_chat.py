@@ -17,8 +17,10 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 
 from adaqueue.core.curves import Curve, Purchases
-from adaqueue.core.marginal import FloatArray
-from adaqueue.core.portrait import CalibrationBin, Distribution, calibration, distribution, points
+from adaqueue.core.distribution import Distribution, of_known_deviations
+from adaqueue.core.marginal import FloatArray, IntArray
+from adaqueue.core.predictions import Predictions
+from adaqueue.core.twin_portrait import against_truth
 
 QUERIES = 6_000
 LABELLED = 8
@@ -83,7 +85,7 @@ def tranches(chats: Chats) -> dict[str, Chats]:
     }
 
 
-def _take(chats: Chats, rows: np.ndarray) -> Chats:
+def _take(chats: Chats, rows: IntArray) -> Chats:
     return Chats(chats.deviation[rows], chats.predicted[rows], chats.variance[rows])
 
 
@@ -156,20 +158,15 @@ class ChatPortrait:
 
     Attributes:
         distribution: of the standard deviations of rewards.
-        calibration: of what a second sample adds.
-        points: the same of some queries, predicted and true.
+        predictions: of what a second sample adds, with the truth.
     """
 
     distribution: Distribution
-    calibration: tuple[CalibrationBin, ...]
-    points: list[tuple[float, float]]
+    predictions: Predictions
 
 
 def chat_portrait(chats: Chats, seed: int) -> ChatPortrait:
     """Returns the figures of these queries."""
     second = best_of(2)[1]
     said, true = second * chats.predicted, second * chats.deviation
-    spread = distribution(
-        "standard deviation of rewards", chats.deviation, float(np.quantile(chats.deviation, 0.99))
-    )
-    return ChatPortrait(spread, calibration(said, true, np.arange(len(true)), seed), points(said, true, seed))
+    return ChatPortrait(of_known_deviations(chats.deviation), against_truth(said, true, seed))

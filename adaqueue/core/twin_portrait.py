@@ -7,12 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from adaqueue.core.curves import Purchases
+from adaqueue.core.distribution import Distribution, of_rates
 from adaqueue.core.marginal import FloatArray
-from adaqueue.core.portrait import CalibrationBin, Distribution, calibration, distribution, points
+from adaqueue.core.predictions import Predictions, predictions
+from adaqueue.core.replays import group_weights
 from adaqueue.core.twin import BUDGETS, QUERIES, Population, Twin, draw, purchases
 
 POLICIES = ("window", "bins", "sequential")
 """Whose samples are told by how hard the queries look."""
+
+RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +25,13 @@ class Portrait:
 
     Attributes:
         distribution: of the true success probabilities.
-        calibration: of the predictions.
-        points: predictions with the truth, of some queries.
+        predictions: with the truth.
         tertiles: policy -> B -> samples a query that it spends on the third of the queries predicted
             hardest, on the next and on the easiest.
     """
 
     distribution: Distribution
-    calibration: tuple[CalibrationBin, ...]
-    points: list[tuple[float, float]]
+    predictions: Predictions
     tertiles: dict[str, dict[int, list[float]]]
 
 
@@ -37,14 +39,16 @@ def portrait(population: Population, seed: int, queries: int = QUERIES) -> Portr
     """Returns the figures of the queries that `twin.measure` draws by the same seed."""
     rng = np.random.default_rng(seed)
     drawn, held_out = (draw(population, queries, rng) for _ in range(2))
-    spread = distribution("success rate", drawn.success, 1.0)
-    zero, one = (float((drawn.success == end).mean()) for end in (0.0, 1.0))
     return Portrait(
-        Distribution(spread.of, spread.edges, spread.share, zero, one),
-        calibration(drawn.predicted, drawn.success, np.arange(queries), seed),
-        points(drawn.predicted, drawn.success, seed),
+        of_rates(drawn.success),
+        against_truth(drawn.predicted, drawn.success, seed),
         {name: _tertiles(purchases(name, drawn, held_out), drawn) for name in POLICIES},
     )
+
+
+def against_truth(predicted: FloatArray, truth: FloatArray, seed: int) -> Predictions:
+    """Returns predictions against the truth, both shape (n,), each query resampled by itself."""
+    return predictions(predicted, truth, group_weights(np.arange(len(truth)), RESAMPLES, seed), seed)
 
 
 def _tertiles(bought: Purchases, drawn: Twin) -> dict[int, list[float]]:

@@ -16,10 +16,12 @@ import numpy as np
 from scipy.optimize import bisect, brentq
 from scipy.special import entr, expit, ndtri
 
+from adaqueue.core.distribution import Distribution, of_preferences
 from adaqueue.core.marginal import FloatArray
 from adaqueue.core.metrics import PredictorQuality, share_quality
-from adaqueue.core.portrait import CalibrationBin, Distribution, calibration, distribution, points
+from adaqueue.core.predictions import Predictions
 from adaqueue.core.routing import strong_first
+from adaqueue.core.twin_portrait import against_truth
 
 QUERIES = 6_000
 NODES = 400
@@ -188,19 +190,15 @@ class PairPortrait:
 
     Attributes:
         distribution: of the preferences.
-        calibration: of the predicted preferences.
-        points: predictions with the truth, of some queries.
+        predictions: of preferences, with the truth.
     """
 
     distribution: Distribution
-    calibration: tuple[CalibrationBin, ...]
-    points: list[tuple[float, float]]
+    predictions: Predictions
 
 
 def pair_portrait(drawn: Pairings, seed: int) -> PairPortrait:
     """Returns the figures of these queries."""
     return PairPortrait(
-        distribution("preference", drawn.preference, 1.0),
-        calibration(drawn.predicted, drawn.preference, np.arange(len(drawn.gap)), seed),
-        points(drawn.predicted, drawn.preference, seed),
+        of_preferences(drawn.preference), against_truth(drawn.predicted, drawn.preference, seed)
     )
