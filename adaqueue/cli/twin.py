@@ -11,15 +11,21 @@ from rich.console import Console
 from rich.progress import track
 
 from adaqueue.cli.options import JsonFile, check_writable, write_json
+from adaqueue.cli.provenance import command_line, versions
+from adaqueue.cli.reporting import ReportFolder, check_report, save_report
 from adaqueue.cli.twin_figures import DOMAINS
 from adaqueue.cli.twin_tables import show
 from adaqueue.errors import SettingsError
+from adaqueue.wiring.reports import machine
+
+ALL = "all"
 
 
 def twin(
-    domain: Annotated[str, typer.Argument(help=f"{', '.join(list(DOMAINS)[:-1])} or {list(DOMAINS)[-1]}.")],
+    domain: Annotated[str, typer.Argument(help=f"{', '.join(DOMAINS)}, or all of them.")],
     seeds: Annotated[int, typer.Option(min=1, max=1_000, help="Draws of queries to average over.")] = 10,
     json: JsonFile = None,
+    report_folder: ReportFolder = None,
 ) -> None:
     """Show what every policy reaches on the paper's queries, in seconds and without a model.
 
@@ -28,15 +34,25 @@ def twin(
     uniform best-of-B's success, as a share of uniform's; for routing, the calls of the strong decoder for
     random routing's reward.
     """
-    if domain not in DOMAINS:
-        raise SettingsError(f"twin: {domain!r}: known populations: {', '.join(DOMAINS)}")
+    if domain not in (*DOMAINS, ALL):
+        raise SettingsError(f"twin: {domain!r}: known populations: {', '.join(DOMAINS)}; or {ALL}")
     check_writable(json)
-    started = time.monotonic()
-    found = {"domain": domain, "seeds": seeds, **DOMAINS[domain](domain, seeds, _shown)}
-    found["seconds"] = round(time.monotonic() - started, 1)
+    check_report(report_folder)
+    found = {name: _found(name, seeds) for name in (DOMAINS if domain == ALL else (domain,))}
     if json != "-":
-        show(found, Console())
-    write_json(json, found)
+        for population in found.values():
+            show(population, Console())
+    figures = {"sets": found} if domain == ALL else found[domain]
+    write_json(json, figures)
+    save_report(report_folder, figures)
+
+
+def _found(domain: str, seeds: int) -> dict[str, Any]:
+    started = time.monotonic()
+    figures = DOMAINS[domain](domain, seeds, _shown)
+    about = {"versions": versions(), "machine": machine(), "command": command_line()}
+    seconds = round(time.monotonic() - started, 1)
+    return {"domain": domain, "seeds": seeds, **figures, **about, "seconds": seconds}
 
 
 def _shown(items: Iterable[Any], words: str) -> Iterable[Any]:

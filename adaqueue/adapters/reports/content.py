@@ -12,7 +12,8 @@ from adaqueue.adapters.reports.figures import figures_of
 from adaqueue.adapters.reports.headline import sentences
 from adaqueue.adapters.reports.sets import Figures, sets_of
 from adaqueue.adapters.reports.sources import sources_of
-from adaqueue.adapters.reports.tables import Table, detail_tables, main_tables
+from adaqueue.adapters.reports.table import Table
+from adaqueue.adapters.reports.tables import detail_tables, main_tables
 
 
 @dataclass(frozen=True, slots=True)

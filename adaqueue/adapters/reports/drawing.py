@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from adaqueue.adapters.reports.palette import TONES, hue
+from adaqueue.adapters.reports.table import Table
 
 WIDTH, BODY = 4.5, 3.3
 """Inches of a panel, without its legend."""
@@ -82,12 +83,14 @@ class Figure:
         title: heading.
         caption: what is seen.
         panels: at least one.
+        tables: the same as numbers, where no other table has them.
     """
 
     name: str
     title: str
     caption: str
     panels: tuple[Panel, ...]
+    tables: tuple[Table, ...] = ()
 
 
 def inline(panel: Panel, name: str) -> Markup:

@@ -8,7 +8,9 @@ from typing import Any
 from adaqueue.adapters.reports import words
 from adaqueue.adapters.reports.sets import BINARY, ROUTING, Figures, headline_budget, kind_of
 
-OWN = "sequential"
+OWN = ("sequential", "window", "bins")
+"""What the headline is about: the first of these that the set has."""
+
 STOPPING = "uniform_early_stop"
 
 
@@ -28,14 +30,18 @@ def sentences(figures: Figures) -> list[str]:
     return [*found, *_all_budgets(figures), *_probe(figures)]
 
 
+def _own(figures: Figures) -> str:
+    return next((name for name in OWN if name in figures["equal_reward_budget"]), OWN[0])
+
+
 def _needs(figures: Figures) -> str:
-    b = headline_budget(figures)
+    b, name = headline_budget(figures), _own(figures)
     shares = figures["equal_reward_budget"]
-    own = shares.get(OWN, {}).get(b)
+    own = shares.get(name, {}).get(b)
     if own is None:
-        return f"{OWN} does not reach the reward of uniform at B = {b} within what was recorded."
+        return f"{name} does not reach the reward of uniform at B = {b} within what was recorded."
     needs = f"{words.percent(own)} of its samples{_within(figures, b)}"
-    told = f"{OWN} reaches the reward of uniform at B = {b} with {needs}"
+    told = f"{name} reaches the reward of uniform at B = {b} with {needs}"
     if STOPPING not in shares:
         return f"{told}."
     other = shares[STOPPING][b]
@@ -53,7 +59,7 @@ def _within(figures: Figures, budget: str) -> str:
 
 def _detail(figures: Figures, budget: str) -> Mapping[str, Any]:
     details = figures.get("equal_reward_details") or {}
-    found: Mapping[str, Any] = details.get(OWN, {}).get(budget, {})
+    found: Mapping[str, Any] = details.get(_own(figures), {}).get(budget, {})
     return found
 
 
@@ -77,11 +83,12 @@ def _against_stopping(figures: Figures) -> list[str]:
 
 
 def _all_budgets(figures: Figures) -> list[str]:
-    row = figures["equal_reward_budget"].get(OWN, {})
+    name = _own(figures)
+    row = figures["equal_reward_budget"].get(name, {})
     if len(row) < 2:
         return []
     told = words.listed([f"{words.percent(value)} at {b}" for b, value in row.items()])
-    return [f"{OWN} over all average budgets B: {told}."]
+    return [f"{name} over all average budgets B: {told}."]
 
 
 def _probe(figures: Figures) -> list[str]:

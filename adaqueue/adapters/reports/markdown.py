@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from adaqueue.adapters.reports.content import Content, Section
-from adaqueue.adapters.reports.tables import Table
+from adaqueue.adapters.reports.table import Table
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
 
@@ -38,6 +38,8 @@ def _section(section: Section) -> Iterator[str]:
         alt = " ".join(panel.alt for panel in figure.panels)
         yield from ("", f"### {plain(figure.title)}", "", plain(figure.caption), "")
         yield f"![{plain(alt)}]({section.slug}-{figure.name}.svg)"
+        for table in figure.tables:
+            yield from _table(table, "####")
     for table in section.details:
         yield from _table(table)
     yield from (
@@ -48,8 +50,8 @@ def _section(section: Section) -> Iterator[str]:
     )
 
 
-def _table(table: Table) -> Iterator[str]:
-    yield from ("", f"### {plain(table.caption)}", "")
+def _table(table: Table, level: str = "###") -> Iterator[str]:
+    yield from ("", f"{level} {plain(table.caption)}", "")
     yield f"| {' | '.join(map(plain, table.columns))} |"
     yield f"|---|{'---:|' * (len(table.columns) - 1)}"
     yield from (f"| {' | '.join(map(plain, row))} |" for row in table.rows)

@@ -25,7 +25,7 @@ def sources_of(figures: Figures) -> Iterator[tuple[str, str]]:
     """Yields (what, which): the data and its digest, counts, seeds, versions, machine and command."""
     source = figures.get("source") or {}
     if source:
-        yield "data", f"{source.get('file')}, {source.get('bytes', 0):,} bytes, sha256 {source.get('sha256')}"
+        yield "data", _data(source)
     for key, said in COUNTS.items():
         if figures.get(key) is not None:
             yield said, _plain(figures[key])
@@ -36,6 +36,12 @@ def sources_of(figures: Figures) -> Iterator[tuple[str, str]]:
             yield key, _pairs(figures[key])
     if figures.get("command"):
         yield "command", str(figures["command"])
+
+
+def _data(source: Mapping[str, Any]) -> str:
+    if source.get("sha256") is None:
+        return f"{source.get('file')}, read once: no digest"
+    return f"{source.get('file')}, {source.get('bytes', 0):,} bytes, SHA-256 {source['sha256']}"
 
 
 def _pairs(values: Mapping[str, Any]) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from adaqueue.adapters.reports import words
 from adaqueue.adapters.reports.sets import REAL, ROUTING, Figures, budgets_of, kind_of
+from adaqueue.adapters.reports.table import Table
 
 TELLING = ("sequential", "uniform_early_stop", "routed")
 """Policies whose rows come first: the default, what it must beat, and the default between two decoders."""
@@ -16,27 +16,10 @@ PREDICTOR = ("loss", "average", "optimal", "accuracy")
 """The paper's Table 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of text.
-
-    Attributes:
-        caption: what the table says.
-        columns: headings, at least one.
-        rows: of as many cells; the first of each is its heading.
-        note: how to read it; may be empty.
-    """
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
-
-
 def main_tables(figures: Figures) -> list[Table]:
     """Returns the tables that every reader wants, the most telling first."""
     found = [equal_reward(figures), performance(figures)]
-    if figures.get("predictor"):
+    if figures.get("predictor") or "probe_loss" in figures.get("population", {}):
         found.append(predictors(figures))
     if figures.get("controls"):
         found.append(controls(figures))
@@ -66,7 +49,7 @@ def telling_first(rows: Mapping[str, Any]) -> list[str]:
 
 def equal_reward(figures: Figures) -> Table:
     """Returns what each policy needs for uniform's reward (or random routing's), with intervals."""
-    shares, details = figures["equal_reward_budget"], figures.get("equal_reward_details") or {}
+    shares, details = figures["equal_reward_budget"], _details(figures)
     routing = kind_of(figures) == ROUTING
     caption = (
         "Strong calls for the reward of random routing, as a share of its strong calls"
@@ -91,8 +74,11 @@ def performance(figures: Figures) -> Table:
 
 def predictors(figures: Figures) -> Table:
     """Returns the paper's Table 1: the probe, and baselines that read less."""
-    probes = {"the probe": figures["predictor"], **(figures.get("baselines") or {})}
-    others = tuple(key for key in figures["predictor"] if key not in PREDICTOR)
+    own = figures.get("predictor") or _of_population(figures["population"])
+    probes = {"the probe": own, **(figures.get("baselines") or {})}
+    if figures.get("paper"):
+        probes["the paper's"] = figures["paper"]
+    others = tuple(key for key in own if key not in PREDICTOR)
     heads = {"average": "average loss", "optimal": "optimal loss", "ece": "ECE"}
     columns = tuple(heads.get(key, key.replace("_", " ")) for key in (*PREDICTOR, *others))
     rows = tuple(
@@ -118,6 +104,28 @@ def controls(figures: Figures) -> Table:
         rows,
         note,
     )
+
+
+def _details(figures: Figures) -> Mapping[str, Any]:
+    """Intervals of shares; of a mean over draws, one standard deviation to either side."""
+    if "equal_reward_budget_spread" not in figures:
+        return figures.get("equal_reward_details") or {}
+    spreads = figures["equal_reward_budget_spread"]
+    return {
+        name: {b: _around(share, spreads[name][b]) for b, share in row.items()}
+        for name, row in figures["equal_reward_budget"].items()
+    }
+
+
+def _around(share: float | None, spread: float | None) -> dict[str, float | None]:
+    if share is None or spread is None:
+        return {"low": None, "high": None}
+    return {"low": share - spread, "high": share + spread}
+
+
+def _of_population(population: Mapping[str, float]) -> dict[str, float]:
+    """Table 1 of a population whose probe is made to have its loss."""
+    return {name: population[f"{'probe' if name == 'loss' else name}_loss"] for name in PREDICTOR[:3]}
 
 
 def _differences(figures: Figures, details: Mapping[str, Any], key: str) -> Table:
@@ -165,4 +173,6 @@ def _quality(name: str, value: float | None) -> str:
 
 
 def _interval_words(figures: Figures) -> str:
-    return str(figures.get("intervals") or "In brackets: 95% interval over resampled groups of queries.")
+    if "reward_spread" in figures:
+        return "In brackets: one standard deviation over draws of queries to either side."
+    return "In brackets: 95% interval over resampled groups of queries."
