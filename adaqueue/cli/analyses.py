@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from adaqueue.core.evaluation import Evaluation
+from adaqueue.core.evaluation import Evaluation, Predictor
+from adaqueue.core.optimism import Optimism, Pair
+from adaqueue.core.replays import Needed, Reached
+from adaqueue.core.transfer import Transfer
 from adaqueue.core.usage import ERRORS, Errors, Usage
 
 
@@ -51,3 +55,39 @@ def _erring(usage: Mapping[str, Mapping[int, Usage]], errors: Errors) -> dict[st
         "policies": answered,
         "accepted_right": right,
     }
+
+
+def transfer(found: Transfer) -> dict[str, Any]:
+    """Returns the figures of what was fitted on other sets."""
+    return {
+        "from": list(found.sources),
+        "queries": found.queries,
+        "left_out": found.left_out,
+        "policies": rewards(found.policies),
+        "equal_reward_budget": shares(found.needed),
+        "predictor": None if found.predictor is None else quality(found.predictor),
+    }
+
+
+def optimism(found: Optimism) -> dict[str, Any]:
+    """Returns honest figures beside careless ones."""
+
+    def pairs(rows: Mapping[str, Mapping[int, Pair]]) -> dict[str, Any]:
+        return {name: {str(b): asdict(pair) for b, pair in row.items()} for name, row in rows.items()}
+
+    return {"policies": pairs(found.rewards), "equal_reward_budget": pairs(found.shares)}
+
+
+def rewards(rows: Mapping[str, Mapping[int, Reached]]) -> dict[str, Any]:
+    """Returns rewards with their intervals, by policy and average budget."""
+    return {name: {str(b): asdict(cell) for b, cell in row.items()} for name, row in rows.items()}
+
+
+def shares(rows: Mapping[str, Mapping[int, Needed]]) -> dict[str, dict[str, float | None]]:
+    """Returns shares of uniform's samples, by policy and average budget."""
+    return {name: {str(b): cell.share for b, cell in row.items()} for name, row in rows.items()}
+
+
+def quality(predictor: Predictor) -> dict[str, float | None]:
+    """Returns a probe's figures; None for what has no meaning."""
+    return {name: value if math.isfinite(value) else None for name, value in asdict(predictor).items()}

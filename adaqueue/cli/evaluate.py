@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,19 +14,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from adaqueue.cli.evaluation_report import as_data, show
-from adaqueue.cli.lines import read_lines
 from adaqueue.cli.options import JsonFile, check_writable, write_json
 from adaqueue.cli.provenance import command_line, source, versions
+from adaqueue.cli.recorded_rows import Rows, read_rows, say
 from adaqueue.cli.reporting import ReportFolder, check_report, save_report
 from adaqueue.core.evaluation import Progress
-from adaqueue.core.recorded import RecordedQuery
-from adaqueue.errors import AdaQueueError, BadQueryError, SettingsError
-from adaqueue.flows.evaluate import Options, Workshop, report_on
+from adaqueue.errors import AdaQueueError, SettingsError
+from adaqueue.flows.evaluate import Options, Training, Workshop, report_on
 from adaqueue.wiring.evaluation import workshop
 from adaqueue.wiring.reports import machine
 
 INCOMPLETE = 3
-MOST_COMPLAINTS = 20
 
 
 def evaluate(
@@ -61,6 +59,21 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    train_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Fit probe and rule on this file's outcomes too, and show what they are worth here; may be "
+            "given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    optimism: Annotated[
+        bool,
+        typer.Option(
+            "--optimism", help="Show how much better deciding on the draws that score would have looked."
+        ),
+    ] = False,
     json: JsonFile = None,
     report_folder: ReportFolder = None,
 ) -> None:
@@ -75,10 +88,14 @@ def evaluate(
     """
     check_writable(json)
     check_report(report_folder)
-    options = Options(_budgets(budgets), folds, seeds, tuple(name for name in metadata.split(",") if name))
+    names = tuple(name for name in metadata.split(",") if name)
+    options = Options(_budgets(budgets), folds, seeds, names, optimism)
     maker, named = workshop(features), _named(files)
-    read = {name: _read(path) for name, path in named.items()}
-    found = {name: _evaluated(name, *rows, maker, options, json != "-") for name, rows in read.items()}
+    training, incomplete = _training(train_on or [], Console(stderr=True))
+    read = {name: read_rows(path) for name, path in named.items()}
+    found = {
+        name: _evaluated(name, rows, maker, options, training, json != "-") for name, rows in read.items()
+    }
     settings = {
         "features": features,
         "metadata": list(options.metadata),
@@ -91,7 +108,7 @@ def evaluate(
     figures = next(iter(sets.values())) if len(sets) == 1 else {"sets": sets}
     write_json(json, figures)
     save_report(report_folder, figures)
-    if any(data["refused"] or "error" in data for data in sets.values()):
+    if incomplete or any(data["refused"] or "error" in data for data in sets.values()):
         raise typer.Exit(INCOMPLETE)
 
 
@@ -104,51 +121,43 @@ def _budgets(given: str | None) -> tuple[int, ...] | None:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _named(files: list[str]) -> dict[str, str]:
+def _named(files: Sequence[str]) -> dict[str, str]:
     """The files by name; by path where two have one name."""
     names = [Path(file).name for file in files]
     return {name if names.count(name) == 1 else file: file for name, file in zip(names, files, strict=True)}
 
 
-def _read(path: str) -> tuple[list[RecordedQuery], dict[int, BadQueryError]]:
-    """Returns the good rows, and what is wrong with the others by line."""
-    queries, refusals = [], {}
-    for line in read_lines(path):
-        try:
-            queries.append(RecordedQuery.from_row(line.row(), line.number))
-        except BadQueryError as error:
-            refusals[line.number] = error
-    return queries, refusals
+def _training(files: Sequence[str], console: Console) -> tuple[Training | None, bool]:
+    """Returns the rows to train on, and whether some were refused."""
+    if not files:
+        return None, False
+    named = _named(files)
+    read = {name: read_rows(path) for name, path in named.items()}
+    for name, rows in read.items():
+        rows.complain(name, console)
+        rows.check(f"train-on: {name}: ")
+    queries = [query for rows in read.values() for query in rows.queries]
+    return Training(tuple(named), queries), any(rows.refusals for rows in read.values())
 
 
 def _evaluated(
-    name: str,
-    queries: list[RecordedQuery],
-    refusals: dict[int, BadQueryError],
-    maker: Workshop,
-    options: Options,
-    shown: bool,
+    name: str, rows: Rows, maker: Workshop, options: Options, training: Training | None, shown: bool
 ) -> dict[str, Any]:
     """Returns a set's figures, or why it has none, after saying so."""
     started, console = time.monotonic(), Console(stderr=True)
-    for line, refusal in list(refusals.items())[:MOST_COMPLAINTS]:
-        _complain(console, f"{name}: line {line}: {refusal}")
-    if len(refusals) > MOST_COMPLAINTS:
-        _complain(console, f"{name}: {len(refusals):,} lines refused, these are the first {MOST_COMPLAINTS}")
+    rows.complain(name, console)
+    refused = len(rows.refusals)
     try:
+        rows.check()
         with _progress(console) as on_progress:
-            report = report_on(queries, maker, options, on_progress)
+            report = report_on(rows.queries, maker, options, on_progress, training)
     except AdaQueueError as error:
-        _complain(console, f"{name}: {error}")
-        return {"queries": len(queries), "refused": len(refusals), "error": str(error)}
+        say(console, f"{name}: {error}")
+        return {"queries": len(rows.queries), "refused": refused, "error": str(error)}
     seconds = round(time.monotonic() - started, 1)
     if shown:
         show(name, report, seconds, Console())
-    return {**as_data(report), "refused": len(refusals), "seconds": seconds}
-
-
-def _complain(console: Console, words: str) -> None:
-    console.print(words, style="red", soft_wrap=True, markup=False, highlight=False)
+    return {**as_data(report), "refused": refused, "seconds": seconds}
 
 
 @contextmanager

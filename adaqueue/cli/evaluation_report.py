@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from adaqueue.cli.analyses import analyses
+from adaqueue.cli import routing_report
+from adaqueue.cli.analyses import analyses, optimism, quality, rewards, shares, transfer
 from adaqueue.core.evaluation import CONTROLS, Predictor
 from adaqueue.core.replays import SEED, Needed, Reached
 from adaqueue.flows.evaluate import Report
+from adaqueue.flows.evaluate_routing import RoutingReport
 
 LAST = ("sequential_oracle", "sequential_beta")
 """What comes after them is of another kind: variants, and controls."""
 
 
-def as_data(report: Report) -> dict[str, Any]:
+def as_data(report: Report | RoutingReport) -> dict[str, Any]:
     """Returns a set's figures as JSON holds them, average budgets as text."""
+    if isinstance(report, RoutingReport):
+        return routing_report.as_data(report)
     found = report.evaluation
     needed = {name: row for name, row in found.needed.items() if name not in CONTROLS}
     return {
@@ -31,24 +33,20 @@ def as_data(report: Report) -> dict[str, Any]:
         "samples": report.samples,
         "seeds": report.plan.seeds,
         "cut": report.cut,
-        "policies": {
-            name: {str(b): asdict(cell) for b, cell in row.items()} for name, row in found.policies.items()
-        },
-        "equal_reward_budget": _shares(needed),
+        "policies": rewards(found.policies),
+        "equal_reward_budget": shares(needed),
         "equal_reward_details": {
             name: {str(b): _details(cell, found.compared) for b, cell in row.items()}
             for name, row in needed.items()
         },
-        "controls": _shares({name: row for name, row in found.needed.items() if name in CONTROLS}),
-        "predictor": None if found.predictor is None else _quality(found.predictor),
-        "baselines": {name: _quality(other) for name, other in found.baselines.items()},
+        "controls": shares({name: row for name, row in found.needed.items() if name in CONTROLS}),
+        "predictor": None if found.predictor is None else quality(found.predictor),
+        "baselines": {name: quality(other) for name, other in found.baselines.items()},
         "seed": SEED,
         **analyses(found),
+        **({} if report.transfer is None else {"transfer": transfer(report.transfer)}),
+        **({} if report.optimism is None else {"optimism": optimism(report.optimism)}),
     }
-
-
-def _shares(rows: Mapping[str, Mapping[int, Needed]]) -> dict[str, dict[str, float | None]]:
-    return {name: {str(b): cell.share for b, cell in row.items()} for name, row in rows.items()}
 
 
 def _details(cell: Needed, compared: str) -> dict[str, Any]:
@@ -62,12 +60,10 @@ def _details(cell: Needed, compared: str) -> dict[str, Any]:
     }
 
 
-def _quality(predictor: Predictor) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in asdict(predictor).items()}
-
-
-def show(name: str, report: Report, seconds: float, console: Console) -> None:
+def show(name: str, report: Report | RoutingReport, seconds: float, console: Console) -> None:
     """Prints a set's figures as tables."""
+    if isinstance(report, RoutingReport):
+        return routing_report.show(name, report, seconds, console)
     found, console = report.evaluation, _wide_enough(console, len(report.plan.budgets))
     shares = _table(f"{name}: {report.queries:,} queries, share of uniform's samples for its reward", report)
     for policy, row in found.needed.items():

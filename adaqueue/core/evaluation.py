@@ -14,7 +14,6 @@ from typing import TypeVar
 import numpy as np
 from scipy.special import expit
 
-from adaqueue.core.curves import Purchases, known_marginals, round_robin
 from adaqueue.core.distribution import Distribution, of_rates
 from adaqueue.core.folds import balanced_folds
 from adaqueue.core.marginal import FloatArray
@@ -22,9 +21,10 @@ from adaqueue.core.metrics import predictor_quality
 from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.predictions import Predictions, predictions
 from adaqueue.core.replays import Needed, Reached, Reading, Replay, needed, reached
-from adaqueue.core.splits import RULES, Recorded, Scorer, Split, Way, cross_fitted
+from adaqueue.core.splits import RULES, Recorded, Scorer, Split, cross_fitted
 from adaqueue.core.trial import drift
 from adaqueue.core.usage import Usage, Usages
+from adaqueue.core.ways import Way, known_ways, read
 
 POLICIES = (
     "uniform",
@@ -138,18 +138,20 @@ def evaluate(outcomes: Outcomes, probes: Prepared, plan: Plan, on_progress: Prog
     queries = Recorded.of(outcomes)
     replay = Replay(1 - queries.survival[:, list(plan.budgets)], queries.groups, plan.budgets)
     usages = Usages(queries, plan.budgets, outcomes.tokens)
-    readings = {name: [own] for name, own in _read(_known(queries, plan), replay, usages).items()}
+    known = known_ways(queries.survival, queries.rates, plan.budgets)
+    readings = {name: [own] for name, own in read(_watched(known, usages), replay).items()}
     quality: dict[str, list[Predictor]] = {name: [] for name in ("probe", *probes.baselines)}
     predicted = np.zeros(len(outcomes))
     for seed in range(plan.seeds):
         folds = balanced_folds(queries.groups, queries.rates, plan.folds, seed)
         split = Split.of(queries, folds, probes.probe, plan.budgets, seed)
-        for name, own in _read(split.ways(queries.survival, plan.budgets), replay, usages).items():
+        ways = _watched(split.ways(queries.survival, plan.budgets), usages)
+        for name, own in read(ways, replay).items():
             readings.setdefault(name, []).append(own)
         predicted += expit(split.score) / plan.seeds
-        quality["probe"].append(_quality(split.score, queries))
+        quality["probe"].append(predictor_of(split.score, queries))
         for name, scorer in probes.baselines.items():
-            quality[name].append(_quality(cross_fitted(queries, folds, scorer, seed), queries))
+            quality[name].append(predictor_of(cross_fitted(queries, folds, scorer, seed), queries))
         on_progress("splits", seed + 1, plan.seeds)
     means = {name: _mean_quality(own) for name, own in quality.items()}
     return Evaluation(
@@ -167,34 +169,16 @@ def evaluate(outcomes: Outcomes, probes: Prepared, plan: Plan, on_progress: Prog
     )
 
 
-def _known(queries: Recorded, plan: Plan) -> Iterator[Way]:
-    """The policies that ask no probe."""
-    alive = queries.survival
-    n, draws = len(alive), alive.shape[1] - 1
-    turns, truth = round_robin(n, draws), np.repeat(queries.rates[:, None], draws, axis=1)
-    orders = {
-        "uniform": (turns, False),
-        "uniform_early_stop": (turns, True),
-        "oracle": (known_marginals(alive), False),
-        "sequential_oracle": (truth, True),
-    }
-    for name, (index, stops) in orders.items():
-        bought = Purchases.of(index, alive, stops=stops)
-        yield Way(name, tuple(range(len(plan.budgets))), bought, stops)
-
-
-def _read(ways: Iterable[Way], replay: Replay, usages: Usages) -> dict[str, list[Reading]]:
-    """Returns each policy at each budget; what policies do with their samples is read beside it."""
-    readings: dict[str, list[Reading]] = {}
+def _watched(ways: Iterable[Way], usages: Usages) -> Iterator[Way]:
+    """Yields the ways; what policies do with their samples is read in passing."""
     for way in ways:
-        own = replay.uniform() if way.policy == "uniform" else replay.at(way.bought, way.places)
-        readings.setdefault(way.policy, []).extend(own)
         if way.policy in POLICIES:
             usages.read(way)
-    return readings
+        yield way
 
 
-def _quality(score: FloatArray, queries: Recorded) -> Predictor:
+def predictor_of(score: FloatArray, queries: Recorded) -> Predictor:
+    """Returns how well scores, logits of shape (n,), predict the queries."""
     predicted = expit(score)
     found = predictor_quality(predicted, queries.successes, queries.samples)
     ece = drift(predicted, queries.rates).error

@@ -19,6 +19,8 @@ from adaqueue.core.marginal import FloatArray, IntArray, from_beta, from_success
 from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.posterior import beta_hazards, logistic_hazards
 from adaqueue.core.rule import fit_rule
+from adaqueue.core.trial import continued
+from adaqueue.core.ways import Way
 
 MOST_BINS = 20
 QUERIES_A_BIN = 20
@@ -46,13 +48,13 @@ Scorer = Callable[[IntArray, IntArray, int], Scores]
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """Queries as they are replayed.
+    """Queries as they are replayed, or as they teach.
 
     Attributes:
         successes: of each query, shape (n,).
         samples: recorded of each, shape (n,).
         groups: queries of one number stay together, shape (n,).
-        survival: chance that the first f draws all fail, shape (n, draws + 1).
+        survival: chance that the first f draws all fail, shape (n, draws + 1); NaN beyond a query's samples.
     """
 
     successes: IntArray
@@ -67,6 +69,11 @@ class Recorded:
         survival = recorded_survival(successes, samples, int(samples.min()))
         return cls(successes, samples, outcomes.groups, survival)
 
+    @classmethod
+    def of_training(cls, outcomes: Outcomes, draws: int) -> Recorded:
+        """Returns all queries as they teach so many draws, or as many as each of them has."""
+        return cls(outcomes.successes, outcomes.samples, outcomes.groups, outcomes.survival(draws))
+
     @property
     def rates(self) -> FloatArray:
         """Recorded success rates, shape (n,)."""
@@ -76,23 +83,6 @@ class Recorded:
     def take(self, rows: IntArray) -> Recorded:
         """Returns the chosen queries."""
         return Recorded(self.successes[rows], self.samples[rows], self.groups[rows], self.survival[rows])
-
-
-@dataclass(frozen=True, eq=False)
-class Way:
-    """How a policy buys.
-
-    Attributes:
-        policy: its name, or a control's.
-        places: of the budgets at which it buys in this order.
-        bought: units in the order in which it buys them.
-        stops: whether a success closes its query.
-    """
-
-    policy: str
-    places: tuple[int, ...]
-    bought: Purchases
-    stops: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,23 +114,43 @@ class Split:
             budgets: for which rules are fitted.
             seed: of the fits.
         """
-        n, draws = len(folds), queries.survival.shape[1] - 1
-        curves = {name: {b: np.empty((n, 3)) for b in budgets} for name in RULES}
-        split = cls(np.empty(n), np.empty(n), np.empty((n, draws)), curves)
+        split = cls._blank(len(folds), queries.survival.shape[1] - 1, budgets)
         for fold in np.unique(folds):
-            asked = np.flatnonzero(folds == fold)
-            split._decide(queries, np.flatnonzero(folds != fold), asked, probe, seed)
+            known, asked = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+            split._decide(queries.take(known), probe(known, asked, seed), asked, seed)
         return split
 
-    def _decide(self, queries: Recorded, known: IntArray, asked: IntArray, probe: Scorer, seed: int) -> None:
+    @classmethod
+    def of_one(
+        cls, training: Recorded, scores: Scores, draws: int, budgets: Sequence[int], seed: int
+    ) -> Split:
+        """Returns what one fit decides for all queries that are asked for.
+
+        Args:
+            training: the known queries; their survival is NaN where they have fewer draws.
+            scores: of the known queries, and of those asked.
+            draws: replayed of those asked.
+            budgets: for which rules are fitted.
+            seed: of the fits.
+        """
+        split = cls._blank(len(scores.asked), draws, budgets)
+        split._decide(training, scores, np.arange(len(scores.asked)), seed)
+        return split
+
+    @classmethod
+    def _blank(cls, n: int, draws: int, budgets: Sequence[int]) -> Split:
+        curves = {name: {b: np.empty((n, 3)) for b in budgets} for name in RULES}
+        return cls(np.empty(n), np.empty(n), np.empty((n, draws)), curves)
+
+    def _decide(self, training: Recorded, scores: Scores, asked: IntArray, seed: int) -> None:
         """Fits on the known queries, and fills in the rows that are asked for."""
-        training, scores = queries.take(known), probe(known, asked, seed)
         self.score[asked] = scores.asked
         self.concentration[asked] = _concentration(scores.held_out, training)
         self.rows[asked] = _binned(scores, training)
+        seen = training.survival[:, np.isfinite(training.survival).any(axis=0)]
         for name, said in _ruling(scores, np.random.default_rng(seed)).items():
             budgets = self.curves[name]
-            rule = fit_rule(said.held_out, training.survival, seed, [float(b) for b in budgets])
+            rule = fit_rule(said.held_out, seen, seed, [float(b) for b in budgets])
             for budget, own in budgets.items():
                 own[asked] = rule.curves(said.asked, budget)
 
@@ -187,7 +197,7 @@ def _binned(scores: Scores, training: Recorded) -> FloatArray:
     """Returns what training queries of the same bin were seen to give, shape (queries asked, draws)."""
     count = max(min(MOST_BINS, len(scores.held_out) // QUERIES_A_BIN), 1)
     edges = bins.quantile_edges(scores.held_out, count)
-    delta = known_marginals(training.survival)
+    delta = known_marginals(continued(training.survival))
     return bins.mean_marginals(scores.held_out, delta, edges)[bins.bin_of(scores.asked, edges)]
 
 

@@ -202,7 +202,7 @@ def _share_of_samples(
     challenger: Contestant, champion: Contestant, held_out: Outcomes, budget: float
 ) -> float | None:
     width = int(held_out.samples.max(initial=1))
-    alive = _continued(held_out.survival(width))
+    alive = continued(held_out.survival(width))
     curves = [
         curve(contestant.hazards(budget, width), alive, stops=True) for contestant in (challenger, champion)
     ]
@@ -211,8 +211,12 @@ def _share_of_samples(
     return None if needed is None else needed / spent
 
 
-def _continued(survival: FloatArray) -> FloatArray:
-    """Returns the survival with the population's hazards where it was not seen (Kaplan and Meier)."""
+def continued(survival: FloatArray) -> FloatArray:
+    """Returns the survival with the population's hazards where it was not seen (Kaplan and Meier).
+
+    Args:
+        survival: chance that the first f draws all fail, NaN from where none was seen, shape (n, b + 1).
+    """
     seen = np.isfinite(survival[:, 1:])
     risk = np.where(seen, survival[:, :-1], 0.0).sum(axis=0)
     failed = np.where(seen, survival[:, 1:], 0.0).sum(axis=0)

@@ -15,7 +15,8 @@ from adaqueue.core.cuts import Order
 from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.noisy_verifier import Judged, judged
 from adaqueue.core.replays import ROUNDING
-from adaqueue.core.splits import Recorded, Way
+from adaqueue.core.splits import Recorded
+from adaqueue.core.ways import Way
 
 LEAST_POWER = 3
 """Of two: the least limit of samples a query."""

@@ -10,10 +10,13 @@ import numpy as np
 
 from adaqueue.core.chat_replay import evaluate_rewards
 from adaqueue.core.evaluation import Evaluation, Plan, Prepared, Progress, evaluate
-from adaqueue.core.marginal import IntArray
+from adaqueue.core.optimism import Optimism, optimism
 from adaqueue.core.outcomes import Outcomes
+from adaqueue.core.query import prompt_text
 from adaqueue.core.recorded import RecordedQuery, is_binary, metadata_rows, outcomes_of
+from adaqueue.core.transfer import FEWEST_GROUPS, Transfer, together, transferred, unlike
 from adaqueue.errors import BadOutcomesError
+from adaqueue.flows.evaluate_routing import PairWorkshop, RoutingOptions, RoutingReport, report_on_pairs
 
 BUDGETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 SPLITS = (2, 10)
@@ -30,20 +33,31 @@ class Options:
         folds: at least 2.
         seeds: ways to split; None: 10, fewer for more than 2,000 queries.
         metadata: pieces of metadata that the probe reads too.
+        optimism: whether to tell what deciding on the draws that score would have said.
     """
 
     budgets: tuple[int, ...] | None
     folds: int
     seeds: int | None
     metadata: tuple[str, ...]
+    optimism: bool = False
 
 
-class Workshop(Protocol):
+@dataclass(frozen=True, eq=False)
+class Training:
+    """Other sets, on which everything is fitted once more, to be used on this one.
+
+    Attributes:
+        sources: their names.
+        queries: their rows.
+    """
+
+    sources: tuple[str, ...]
+    queries: Sequence[RecordedQuery]
+
+
+class Workshop(PairWorkshop, Protocol):
     """Where the probes of a set are made."""
-
-    def near_duplicates(self, prompts: Sequence[str]) -> IntArray:
-        """Returns a number for each prompt, the same for prompts of nearly the same words."""
-        ...
 
     def prepare(
         self, outcomes: Outcomes, metadata: Sequence[Sequence[float | str]], on_progress: Progress
@@ -68,6 +82,8 @@ class Report:
         cut: prompts that were cut.
         evaluation: the figures.
         kind: `binary`, rewards are verdicts, 0 and 1; `real`, they are grades.
+        transfer: the figures of what was fitted on other sets; None: there are none.
+        optimism: the figures beside those of a careless evaluation; None: nobody asked.
     """
 
     queries: int
@@ -77,12 +93,25 @@ class Report:
     cut: int
     evaluation: Evaluation
     kind: str
+    transfer: Transfer | None = None
+    optimism: Optimism | None = None
 
 
 def report_on(
-    queries: Sequence[RecordedQuery], workshop: Workshop, options: Options, on_progress: Progress
-) -> Report:
-    """Returns every policy's figures on the queries.
+    queries: Sequence[RecordedQuery],
+    workshop: Workshop,
+    options: Options,
+    on_progress: Progress,
+    training: Training | None = None,
+) -> Report | RoutingReport:
+    """Returns every policy's figures on the queries, which are all of one decoder or all of two.
+
+    Args:
+        queries: of the set.
+        workshop: makes its probes.
+        options: of the user.
+        on_progress: told of each step.
+        training: other sets, whose figures of transfer are wanted as well.
 
     Raises:
         BadOutcomesError: there are too few queries, groups or samples; says how many are needed.
@@ -90,15 +119,73 @@ def report_on(
     """
     if not queries:
         raise BadOutcomesError("no row of recorded outcomes: nothing to evaluate")
+    if any(own.strong is not None for own in (*queries, *(training.queries if training else ()))):
+        return _report_on_pairs(queries, workshop, options, on_progress, training)
     plain = outcomes_of(queries, workshop.near_duplicates)
     plan = _plan(plain, options)
     groups, samples = len(np.unique(plain.groups)), int(plain.samples.min())
     if not is_binary(plain):
         found = evaluate_rewards(plain, plan, on_progress)
         return Report(len(plain), groups, samples, plan, 0, found, "real")
-    prepared = workshop.prepare(plain, metadata_rows(queries, options.metadata), on_progress)
+    other, kept = (None, []) if training is None else _apart(plain, training, workshop)
+    known = plain if other is None else together(plain, other)
+    prepared = workshop.prepare(known, metadata_rows([*queries, *kept], options.metadata), on_progress)
     found = evaluate(plain, prepared, plan, on_progress)
-    return Report(len(plain), groups, samples, plan, prepared.cut, found, "binary")
+    return Report(
+        len(plain),
+        groups,
+        samples,
+        plan,
+        prepared.cut,
+        found,
+        "binary",
+        None if training is None or other is None else _transfer(plain, other, training, prepared, plan),
+        optimism(plain, prepared.probe, plan, found) if options.optimism else None,
+    )
+
+
+def _report_on_pairs(
+    queries: Sequence[RecordedQuery],
+    workshop: Workshop,
+    options: Options,
+    on_progress: Progress,
+    training: Training | None,
+) -> RoutingReport:
+    if training is not None:
+        raise BadOutcomesError(
+            f"train-on: {', '.join(training.sources)}: not for rows of two decoders, weak and strong: "
+            "evaluate them without it"
+        )
+    ways = RoutingOptions(options.folds, _ways(options, len(queries)), options.metadata)
+    return report_on_pairs(queries, workshop, ways, on_progress)
+
+
+def _apart(
+    plain: Outcomes, training: Training, workshop: Workshop
+) -> tuple[Outcomes, Sequence[RecordedQuery]]:
+    """Returns the other sets' queries that are near duplicates of none of this set's."""
+    others = training.queries
+    prompts = [*plain.prompts, *(prompt_text(own.query.messages) for own in others)]
+    kept = [others[row] for row in unlike(workshop.near_duplicates(prompts), len(plain))]
+    known = outcomes_of(kept, workshop.near_duplicates) if kept else None
+    if known is None or len(np.unique(known.groups)) < FEWEST_GROUPS:
+        raise BadOutcomesError(
+            f"train-on: {', '.join(training.sources)}: {len(kept)} of {len(others)} queries are unlike this "
+            f"set's, and {FEWEST_GROUPS} groups of them are needed: name other files"
+        )
+    if not is_binary(known):
+        raise BadOutcomesError(
+            f"train-on: {', '.join(training.sources)}: holds real rewards, this set verdicts: name files of "
+            "rewards 0 and 1"
+        )
+    return known, kept
+
+
+def _transfer(
+    plain: Outcomes, other: Outcomes, training: Training, prepared: Prepared, plan: Plan
+) -> Transfer:
+    found = transferred(plain, other, prepared.probe, plan)
+    return Transfer(training.sources, len(other), len(training.queries) - len(other), *found)
 
 
 def _plan(outcomes: Outcomes, options: Options) -> Plan:
@@ -116,6 +203,8 @@ def _plan(outcomes: Outcomes, options: Options) -> Plan:
             f"budgets: {fewest} has {draws} samples, and {least} are needed, better twice as many: give "
             "smaller budgets, or leave out what has few samples"
         )
-    few, many = SPLITS
-    seeds = options.seeds or int(np.clip(SPLIT_QUERIES // len(outcomes), few, many))
-    return Plan(budgets, options.folds, seeds)
+    return Plan(budgets, options.folds, _ways(options, len(outcomes)))
+
+
+def _ways(options: Options, queries: int) -> int:
+    return options.seeds or int(np.clip(SPLIT_QUERIES // queries, *SPLITS))
