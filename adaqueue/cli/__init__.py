@@ -10,6 +10,7 @@ import typer
 from adaqueue.cli.audit import audit
 from adaqueue.cli.demo import demo
 from adaqueue.cli.doctor import doctor
+from adaqueue.cli.estimate import estimate
 from adaqueue.cli.evaluate import evaluate
 from adaqueue.cli.gate import gate
 from adaqueue.cli.importing import import_queries
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # brackets stand for themselves
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, up, down, status, doctor, twin, evaluate):
+for command in (demo, run, up, down, status, doctor, twin, evaluate, estimate):
     app.command()(command)
 app.command("import")(import_queries)
 verify = typer.Typer(

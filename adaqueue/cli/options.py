@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from adaqueue.errors import UnavailableError
+from adaqueue.errors import SettingsError, UnavailableError
 
 DataFolder = Annotated[
     Path | None,
@@ -29,6 +29,18 @@ JsonFile = Annotated[
     str | None,
     typer.Option("--json", help="Write figures as JSON to this file; - is stdout.", show_default=False),
 ]
+
+
+def average_budgets(given: str) -> tuple[int, ...]:
+    """Returns the budgets of a list such as 1,2,4,8, increasing.
+
+    Raises:
+        SettingsError: it is no such list.
+    """
+    parts = [part.strip() for part in given.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
+        raise SettingsError(f"budgets: {given!r}: give whole numbers above 0, as in 1,2,4,8")
+    return tuple(sorted({int(part) for part in parts}))
 
 
 def write_json(target: str | None, data: Any) -> None:

@@ -78,12 +78,10 @@ def estimate(logged: Logged, believed: FloatArray, budgets: IntArray, seed: int)
     logged, believed = logged.take(could), np.maximum(believed[could], LOWEST)
     budgets = np.clip(budgets[could], logged.law.least, logged.law.most)
     depth = int(budgets.max(initial=0))
-    seen = np.flatnonzero(logged.explored & (logged.outcomes.samples == logged.budgets))
-    shown = logged.take(seen)
+    seen, shown = _shown(logged)
     tail = shown.law.reach(max(depth, int(shown.budgets.max(initial=0))) + 1)
-    place = (np.arange(len(seen)), shown.budgets)
-    share = shown.propensities / (tail[place[0], place[1] - 1] - tail[place])
-    effective = _support(tail[:, :depth], shown.budgets, budgets[seen], 1 / share)
+    share = _share(shown, tail)
+    effective = _require_support(_support(tail[:, :depth], shown.budgets, budgets[seen], 1 / share))
     _require_windows(shown.windows)
     corrected = _corrected(shown, believed[seen, : depth + 1], tail[:, :depth])
     model = _reached(believed, budgets)
@@ -93,13 +91,40 @@ def estimate(logged: Logged, believed: FloatArray, budgets: IntArray, seed: int)
     return Reached(success, samples, effective)
 
 
-def _support(tail: FloatArray, drawn: IntArray, budgets: IntArray, weight: FloatArray) -> float:
-    """Returns the smallest effective number of queries that reached a budget which others were to have."""
+def support(logged: Logged, most: int) -> FloatArray:
+    """Returns the explored queries, in effect, that reached each budget 1..most, shape (most,), falling.
+
+    A budget is supported where there are at least `LEAST_EFFECTIVE`.
+    """
+    logged = logged.take(np.flatnonzero(logged.explorable))
+    _, shown = _shown(logged)
+    tail = shown.law.reach(max(most, int(shown.budgets.max(initial=0))) + 1)
+    found = _support(tail[:, :most], shown.budgets, np.full(len(shown), most), 1 / _share(shown, tail))
+    return np.minimum.accumulate(found[1:])
+
+
+def _shown(logged: Logged) -> tuple[IntArray, Logged]:
+    """The explored queries whose whole budget was drawn and verified: their places, and themselves."""
+    seen = np.flatnonzero(logged.explored & (logged.outcomes.samples == logged.budgets))
+    return seen, logged.take(seen)
+
+
+def _share(shown: Logged, tail: FloatArray) -> FloatArray:
+    """The share of queries that was explored when each of them was."""
+    place = (np.arange(len(shown)), shown.budgets)
+    return np.asarray(shown.propensities / (tail[place[0], place[1] - 1] - tail[place]))
+
+
+def _support(tail: FloatArray, drawn: IntArray, budgets: IntArray, weight: FloatArray) -> FloatArray:
+    """Returns the effective number of queries that reached each budget 0..depth which others were to have."""
     chance = np.pad(tail, ((0, 0), (1, 0)), constant_values=1.0)
     sample = np.arange(chance.shape[1])
     is_shown = (budgets[:, None] >= sample) & (drawn[:, None] >= sample)
     weights = weight[:, None] * np.where(is_shown, 1 / np.maximum(chance, LOWEST), 0.0)
-    effective = weights.sum(axis=0) ** 2 / np.maximum((weights**2).sum(axis=0), LOWEST)
+    return np.asarray(weights.sum(axis=0) ** 2 / np.maximum((weights**2).sum(axis=0), LOWEST))
+
+
+def _require_support(effective: FloatArray) -> float:
     worst = int(effective.argmin())
     if effective[worst] < LEAST_EFFECTIVE:
         raise NoSupportError(

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
 
+from adaqueue.core.counterfactual import Counterfactual, counterfactual
 from adaqueue.core.logged import Logged, Scope
 from adaqueue.core.outcomes import Outcomes, States
-from adaqueue.core.papers import Papers
+from adaqueue.core.papers import Papers, ProbeRecord
 from adaqueue.core.retraining import Challenger, Plan, Retraining, sides
 from adaqueue.core.rule import Rule
 from adaqueue.core.trial import Contestant, Drift, drift, first_draws, judge
@@ -82,6 +84,10 @@ class ProbeShelf(Protocol):
         data: Mapping[str, Any],
     ) -> str:
         """Registers a probe as a challenger, and returns its name."""
+        ...
+
+    def show(self, name: str) -> ProbeRecord:
+        """Returns what is known of a probe."""
         ...
 
     def succeed(self, name: str, champion: str | None, reason: str) -> bool:
@@ -160,6 +166,27 @@ class Trainer:
         newest = replace(scope, most=min(scope.most, NEWEST_FOR_DRIFT))
         return None if champion is None else drift_of(self.ledger.load(newest), champion.name)
 
+    def counterfactual(
+        self, scope: Scope, papers: Papers, budgets: Sequence[int], *, with_probe: bool
+    ) -> Counterfactual:
+        """Returns what other policies would have won and spent on a scope's queries.
+
+        Args:
+            scope: which queries.
+            papers: of probes that read the base model's features.
+            budgets: average budgets, increasing.
+            with_probe: whether the probe in use is asked too, on the queries that came after those that
+                taught it.
+
+        Raises:
+            NoSupportError: too few were explored.
+        """
+        champion = self._champion(papers) if with_probe else None
+        if champion is None:
+            return counterfactual(self.ledger.load(scope), None, budgets)
+        logged = self.ledger.load(replace(scope, since=_after(self.shelf.show(champion.name))))
+        return counterfactual(logged, self._word(champion.model, champion.rule, logged.outcomes), budgets)
+
     def _champion(self, papers: Papers) -> Champion | None:
         """The probe in use; one that cannot be read, or does not fit what there is today, has no word."""
         try:
@@ -220,6 +247,12 @@ class Trainer:
             return best.name
         log.warning("%s is not promoted: while it was judged, another probe was put into use", best.name)
         return None
+
+
+def _after(record: ProbeRecord) -> datetime | None:
+    """When the last query came that may have taught a probe; None where no query of the ledger did."""
+    last = record.data.get("last")
+    return None if last is None else datetime.fromisoformat(last) + timedelta(microseconds=1)
 
 
 def drift_of(logged: Logged, champion: str | None) -> Drift | None:

@@ -17,6 +17,7 @@ from adaqueue.adapters.ledger.outcomes import PostgresOutcomes
 from adaqueue.adapters.ledger.trainings import PostgresTrainings
 from adaqueue.adapters.probe_registry import ProbeRegistry
 from adaqueue.adapters.probe_workshop import LORA, ProbeWorkshop
+from adaqueue.core.counterfactual import Counterfactual
 from adaqueue.core.evidence import admissible, require_every_region
 from adaqueue.core.logged import Logged, Scope
 from adaqueue.core.marginal import IntArray
@@ -108,6 +109,15 @@ class Training:
             return self._trainer.drift(*self._subject(domain))
         except BadOutcomesError:
             return None
+
+    def counterfactual(self, domain: str, budgets: Sequence[int], *, with_probe: bool) -> Counterfactual:
+        """Returns what other policies would have won and spent, see `Trainer.counterfactual`.
+
+        Raises:
+            BadOutcomesError: the model has no features yet.
+            NoSupportError: too few queries were explored.
+        """
+        return self._trainer.counterfactual(*self._subject(domain), budgets, with_probe=with_probe)
 
     def plan(self, heads: Sequence[str] = (), *, promotes: bool = True) -> Plan:
         """Returns the plan of the settings, with other heads if any are given."""

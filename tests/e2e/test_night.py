@@ -43,7 +43,7 @@ def system(place: Path) -> Iterator[System]:
         temperature=TEMPERATURE,
         retrain_at="* * * * *",
         retrain_queries=400,
-        exploration_share=0.05,
+        exploration_share=0.1,
         window_seconds=0.2,
     ).up()
     yield system
@@ -163,10 +163,37 @@ def live_through(system: System, registry: ProbeRegistry) -> None:
     assert record.metrics["objections"] == []
     assert record.data["policies"]["exploration"] > 0
 
+    check_other_policies_are_estimated(system, served)
     check_a_worse_challenger_is_not_promoted(system, new_name)
     check_a_slot_is_worked_off_once(system)
     check_a_rollback(system, new_name, poor_name)
     system.find("schedule").resume()
+
+
+def check_other_policies_are_estimated(system: System, served: str) -> None:
+    estimated = command(
+        "estimate",
+        "math",
+        "--no-probe",
+        "--budgets",
+        "1",
+        "--data-folder",
+        system.folder,
+        "--json",
+        "-",
+        temperature=TEMPERATURE,
+    )
+    assert estimated.returncode == 0, estimated.stderr
+    found = json.loads(estimated.stdout)
+    assert found["queries"] >= SERVED
+    (first,) = system.ask(
+        "SELECT avg(v.reward) FROM verdicts v JOIN queries q ON q.id = v.query_id "
+        "WHERE q.run_id::text = %s AND v.number = 0",
+        served,
+    )
+    once = found["policies"]["uniform"]["1"]
+    assert once["success"]["low"] - 0.1 <= first[0] <= once["success"]["high"] + 0.1
+    assert (once["samples"]["value"], once["limit"]) == (1.0, 1)
 
 
 def check_a_worse_challenger_is_not_promoted(system: System, new_name: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -241,3 +242,48 @@ def test_queries_too_much_alike_to_hold_any_out_train_nothing(registry: ProbeReg
     assert found.refusal != ""
     assert found.challengers == ()
     assert issubclass(NoSupportError, BadOutcomesError)
+
+
+def test_other_policies_are_estimated_on_what_came_after_the_probes_teachers(
+    registry: ProbeRegistry,
+) -> None:
+    teacher = logged(made_up(600))
+    last = "2026-01-02T03:04:05+00:00"
+    given = replace(teacher, provenance=replace(teacher.provenance, last=last))
+    assert trainer(registry, given).retrain(SCOPE, PAPERS, PLAN).promoted
+
+    asked: list[Scope] = []
+
+    class Later(Ledger):
+        def load(self, scope: Scope) -> Logged:
+            asked.append(scope)
+            return fully_explored(made_up(600))
+
+    later = replace(trainer(registry, given), ledger=Later(given))
+    with_probe = later.counterfactual(SCOPE, PAPERS, (1, 2), with_probe=True)
+    without = later.counterfactual(SCOPE, PAPERS, (1, 2), with_probe=False)
+    assert (set(with_probe.policies), set(without.policies)) == (
+        {"uniform", "uniform_early_stop", "sequential"},
+        {"uniform", "uniform_early_stop"},
+    )
+    after, whenever = asked
+    assert after.since == datetime.fromisoformat(last) + timedelta(microseconds=1)
+    assert whenever.since is None
+
+
+def fully_explored(outcomes: Outcomes) -> Logged:
+    """Every query was explored, and drew all of 4 samples, its own minimum."""
+    n = len(outcomes)
+    free = replace(
+        outcomes,
+        rewards=tuple((*row, 0.0, 0.0, 0.0, 0.0)[:4] for row in outcomes.rewards),
+        stopped=np.zeros(n, dtype=np.bool_),
+    )
+    whole = np.ones(n, dtype=np.bool_)
+    return replace(
+        logged(free),
+        windows=np.arange(n) // 20,
+        explored=whole,
+        explorable=whole,
+        law=Law(np.full(n, 4.0), np.full(n, 4), np.full(n, 4)),
+    )
