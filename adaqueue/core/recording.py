@@ -11,7 +11,10 @@ from adaqueue.core.plain import check_finite, check_text, whole
 from adaqueue.errors import BadQueryError, NotYetError
 
 MAX_SAMPLES = 1_024
-ROW_FIELDS = ("model", "group", "n", "successes", "rewards", "tokens", "samples", "weak", "strong", "cost")
+ROW_FIELDS = (
+    *("model", "group", "n", "successes", "rewards", "tokens", "samples", "stopped"),
+    *("weak", "strong", "cost"),
+)
 
 
 @dataclass(frozen=True, slots=True)

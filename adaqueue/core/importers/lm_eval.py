@@ -115,17 +115,22 @@ def _drawn(records: list[_Record], metric: str) -> dict[str, Any]:
 
 def _rewards(record: _Record, metric: str) -> list[float] | int:
     """Returns a reward for each response, or how many of them succeeded."""
-    value, count = record.values.get(metric), len(record.responses)
-    values = value if isinstance(value, list) else [value]
-    for one in values:
-        check_finite(metric, int(one) if isinstance(one, bool) else one)
+    given, count = record.values.get(metric), len(record.responses)
+    values = [_number(metric, one) for one in (given if isinstance(given, list) else [given])]
     if len(values) == count:
-        return [float(one) for one in values]
-    wins = float(values[0]) * count
-    if len(values) == 1 and record.kept and PASS_AT_1.search(metric) and abs(wins - round(wins)) < 1e-6:
-        return round(wins)
+        return values
+    if len(values) == 1 and record.kept and PASS_AT_1.search(metric):
+        wins = values[0] * count
+        if abs(wins - round(wins)) < 1e-6:
+            return round(wins)
     remedy = f"is no reward of each of {count} responses: import a filter and metric that score each"
-    raise BadQueryError(metric, value, remedy)
+    raise BadQueryError(metric, given, remedy)
+
+
+def _number(metric: str, value: Any) -> float:
+    found = int(value) if isinstance(value, bool) else value
+    check_finite(metric, found)
+    return float(found)
 
 
 def _responses(record: Mapping[str, Any]) -> tuple[str, ...]:
