@@ -12,6 +12,7 @@ from adaqueue.cli.demo import demo
 from adaqueue.cli.doctor import doctor
 from adaqueue.cli.estimate import estimate
 from adaqueue.cli.evaluate import evaluate
+from adaqueue.cli.export import export
 from adaqueue.cli.gate import gate
 from adaqueue.cli.importing import import_queries
 from adaqueue.cli.probe import probe
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # brackets stand for themselves
     pretty_exceptions_enable=False,
 )
-for command in (demo, run, up, down, status, doctor, twin, evaluate, estimate):
+for command in (demo, run, up, down, status, doctor, twin, evaluate, estimate, export):
     app.command()(command)
 app.command("import")(import_queries)
 verify = typer.Typer(

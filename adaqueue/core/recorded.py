@@ -54,6 +54,7 @@ class RecordedQuery:
         if not isinstance(row, dict):
             raise BadQueryError("row", row, 'give a JSON object such as {"prompt": "...", "rewards": [0, 1]}')
         _check_domain(row.get("domain"))
+        _check_stopped(row.get("stopped"))
         given = {name: value for name, value in row.items() if name not in _dropped(row)}
         query = Query.from_row({"id": f"line-{line}", **given, "domain": "chat"})
         recording = query.recording
@@ -69,6 +70,17 @@ def _check_domain(domain: object) -> None:
     if domain is None:
         raise BadQueryError("domain", None, "the field is required")
     check_text("domain", domain)
+
+
+def _check_stopped(stopped: object) -> None:
+    """Refuses a query whose samples ended at a success: they cannot be replayed under another policy."""
+    if stopped is not None and not isinstance(stopped, bool):
+        raise BadQueryError("stopped", stopped, "give true or false")
+    if stopped:
+        remedy = (
+            "its number of samples depended on their rewards: draw with policy uniform, or by exploration"
+        )
+        raise BadQueryError("stopped", True, remedy)
 
 
 def _dropped(row: Mapping[str, Any]) -> tuple[str, ...]:
