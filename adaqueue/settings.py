@@ -107,6 +107,15 @@ class Settings(BaseModel):
     retrain_most_queries: int = Field(
         20_000, ge=50, le=1_000_000, description="newest queries that a probe is trained and judged on"
     )
+    evaluate_at: str = Field(
+        "0 4 * * *", min_length=9, description="when suites are measured: minute hour day month weekday, UTC"
+    )
+    evaluate_suites: Path | None = Field(
+        None, description="TOML file of what is measured every night; absent: nothing is"
+    )
+    evaluate_reports: Path | None = Field(
+        None, description="folder of nightly reports; absent: they are in the ledger alone"
+    )
     probes_url: str | None = Field(
         None,
         pattern=r"^[a-z0-9+]+://",

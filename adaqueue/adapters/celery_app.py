@@ -14,6 +14,7 @@ from adaqueue.errors import UnavailableError
 
 SAMPLE_BATCH = 64
 TRAIN_QUEUE = "train"
+EVALUATE_QUEUE = "evaluate"
 BATCHES = {"features": 128, "verify": 16}
 """Ids of one message at most; a slow test holds up its message's other queries alone."""
 
@@ -60,8 +61,8 @@ def make_app(broker_url: str) -> Celery:
 
 
 def queue_name(queue: str) -> str:
-    """Returns the Celery queue for `features`, `verify`, `train`, or an engine's samples."""
-    return queue if queue in BATCHES or queue == TRAIN_QUEUE else f"sample-{queue}"
+    """Returns the Celery queue for `features`, `verify`, `train`, `evaluate`, or an engine's samples."""
+    return queue if queue in (*BATCHES, TRAIN_QUEUE, EVALUATE_QUEUE) else f"sample-{queue}"
 
 
 class CeleryDoorbell:
@@ -77,11 +78,11 @@ class CeleryDoorbell:
     def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False, gives_way: bool = False) -> None:
         """Rings for ids, see `Doorbell`."""
         most = 1 if alone else BATCHES.get(queue, SAMPLE_BATCH)
-        name, options = queue_name(queue), {"priority": LAST} if gives_way else {}
+        name, priority = queue_name(queue), LAST if gives_way else None
         try:
             for batch in _batches([str(key) for key in ids], min(most, SMALL_BATCH) if gives_way else most):
                 self._app.send_task(
-                    name, args=[batch], queue=name, retry=False, ignore_result=True, **options
+                    name, args=[batch], queue=name, retry=False, ignore_result=True, priority=priority
                 )
         except OperationalError as error:
             raise UnavailableError(f"Celery's broker: {error}") from error
@@ -115,7 +116,7 @@ def add_slot_task(app: Celery, name: str, work: Callable[[], Any]) -> None:
     app.task(name=name, ignore_result=True)(answer_schedule)
 
 
-def send_when_due(app: Celery, entries: Mapping[str, Any], queue: str) -> None:
+def send_when_due(app: Celery, entries: Mapping[str, tuple[Any, str]]) -> None:
     """Sends each task of the entries when it is due, and once at the start, until SIGTERM.
 
     Whoever works them off knows which slot they are for, so that several schedules do no harm, nor does one
@@ -123,17 +124,17 @@ def send_when_due(app: Celery, entries: Mapping[str, Any], queue: str) -> None:
 
     Args:
         app: of the workers.
-        entries: tasks by name, with their schedules as Celery's beat reads them.
-        queue: to which they are sent.
+        entries: tasks by name, with their schedules as Celery's beat reads them, and the queues to which they
+            are sent.
     """
     app.conf.update(
         timezone="UTC",
         beat_schedule={
             name: {"task": name, "schedule": when, "options": {"queue": queue}}
-            for name, when in entries.items()
+            for name, (when, queue) in entries.items()
         },
     )
-    for name in entries:
+    for name, (_, queue) in entries.items():
         app.send_task(name, queue=queue, ignore_result=True)
     # the scheduler that keeps no file: it would be a pickle, and slots remember better
     app.Beat(scheduler_cls="celery.beat:Scheduler", loglevel="WARNING", quiet=True).run()

@@ -15,6 +15,7 @@ from adaqueue.cli.evaluate import evaluate
 from adaqueue.cli.export import export
 from adaqueue.cli.gate import gate
 from adaqueue.cli.importing import import_queries
+from adaqueue.cli.nightly import nightly
 from adaqueue.cli.probe import probe
 from adaqueue.cli.run import run
 from adaqueue.cli.system import down, status, up
@@ -44,6 +45,7 @@ verify.command()(gate)
 verify.command()(audit)
 app.add_typer(verify, name="verify")
 app.add_typer(probe, name="probe")
+app.add_typer(nightly, name="nightly")
 
 
 def main() -> None:

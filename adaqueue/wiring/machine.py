@@ -37,16 +37,21 @@ def processes(settings: Settings, folder: Path, where: Addresses) -> list[Proces
         found += _sampler(name, _names("engine", settings.samplers)[number], settings, folder, ledger)
     if settings.engine != "replay":
         found += _features(settings, folder, ledger)
-        if settings.trainers:
-            found += [_process(name, name, settings, folder, ledger) for name in ("trainer", "schedule")]
+    nightly = {"trainer": trains(settings), "evaluator": settings.evaluate_suites is not None}
+    nightly["schedule"] = any(nightly.values())
+    found += [_process(name, name, settings, folder, ledger) for name, runs in nightly.items() if runs]
     return found
+
+
+def trains(settings: Settings) -> bool:
+    """Whether probes are retrained: replays have none."""
+    return settings.trainers > 0 and settings.engine != "replay"
 
 
 def reports(name: str) -> bool:
     """Whether the process of this name reports to the ledger once it serves."""
-    return name in ("scheduler", "features", "trainer", "schedule") or name.startswith(
-        ("sampler", "verifier")
-    )
+    alone = ("scheduler", "features", "trainer", "evaluator", "schedule")
+    return name in alone or name.startswith(("sampler", "verifier"))
 
 
 def judge_key(settings: Settings) -> dict[str, str]:

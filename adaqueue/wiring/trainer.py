@@ -9,7 +9,14 @@ from dataclasses import asdict, dataclass
 from functools import cache, partial
 from typing import Any
 
-from adaqueue.adapters.celery_app import TRAIN_QUEUE, add_slot_task, make_app, send_when_due, serve
+from adaqueue.adapters.celery_app import (
+    EVALUATE_QUEUE,
+    TRAIN_QUEUE,
+    add_slot_task,
+    make_app,
+    send_when_due,
+    serve,
+)
 from adaqueue.adapters.cron import last_due, schedule_of
 from adaqueue.adapters.heartbeat import Heartbeat
 from adaqueue.adapters.ledger.database import Database
@@ -30,6 +37,7 @@ from adaqueue.flows.retrain import Trainer
 from adaqueue.settings import Settings
 from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
 from adaqueue.wiring.engines import language_model, sampling
+from adaqueue.wiring.machine import trains
 from adaqueue.wiring.processes import registry, start
 
 log = logging.getLogger(__name__)
@@ -38,6 +46,11 @@ RETRAIN = "retrain"
 WATCH = "watch"
 WATCH_AT = "30 * * * *"
 """When predictions are compared with what came of them."""
+
+EVALUATE = "evaluate"
+EVALUATE_AGAIN = "evaluate again"
+AGAIN_AT = "*/5 * * * *"
+"""When a night of the suites is looked for that failed, or whose evaluator died."""
 
 TRAINED_DOMAINS = tuple(domain for domain in DOMAINS if domain != "chat")
 """Where samples succeed or fail."""
@@ -68,7 +81,7 @@ class Training:
         self._settings = settings
         self._books = PostgresTrainings(database)
         self._trainer = Trainer(
-            PostgresOutcomes(database, _near_duplicates),
+            PostgresOutcomes(database, near_duplicates),
             registry(settings, database),
             ProbeWorkshop(cache(partial(language_model, settings))),
             _screen,
@@ -188,20 +201,30 @@ def run_trainer() -> None:
 
 
 def run_schedule() -> None:
-    """Says when probes are to be retrained, and when their calibration is to be looked at, until SIGTERM."""
+    """Says when probes are to be retrained and looked at, and suites to be measured, until SIGTERM."""
     settings, database = start()
-    entries = {
-        WATCH: schedule_of(WATCH, WATCH_AT),
-        RETRAIN: schedule_of("retrain_at", settings.retrain_at),
-    }
+    entries = scheduled(settings)
     heartbeat = Heartbeat(database, "schedule", settings.heartbeat_seconds)
     try:
-        send_when_due(make_app(addresses(settings).broker_url), entries, TRAIN_QUEUE)
+        send_when_due(make_app(addresses(settings).broker_url), entries)
     finally:
         heartbeat.stop()
 
 
-def _near_duplicates(prompts: Sequence[str]) -> IntArray:
+def scheduled(settings: Settings) -> dict[str, tuple[Any, str]]:
+    """Returns what is due when, and on which queue somebody waits for it."""
+    entries: dict[str, tuple[Any, str]] = {}
+    if trains(settings):
+        entries[WATCH] = (schedule_of(WATCH, WATCH_AT), TRAIN_QUEUE)
+        entries[RETRAIN] = (schedule_of("retrain_at", settings.retrain_at), TRAIN_QUEUE)
+    if settings.evaluate_suites is not None:
+        entries[EVALUATE] = (schedule_of("evaluate_at", settings.evaluate_at), EVALUATE_QUEUE)
+        entries[EVALUATE_AGAIN] = (schedule_of(EVALUATE_AGAIN, AGAIN_AT), EVALUATE_QUEUE)
+    return entries
+
+
+def near_duplicates(prompts: Sequence[str]) -> IntArray:
+    """Returns a number for each prompt, the same for those of nearly the same words."""
     from adaqueue.adapters.text_features import Texts
 
     return Texts.of(prompts).near_duplicates_of_a_workload()

@@ -15,9 +15,9 @@ from queue import Empty, Queue
 from typing import Any
 from uuid import UUID
 
+import kombu
 import pytest
 import redis
-from kombu import Queue
 from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.celery_app import CeleryDoorbell, make_app
@@ -287,7 +287,7 @@ def test_what_gives_way_travels_in_small_batches_and_is_heard_after_everything_e
         message.ack()
 
     with make_app(broker_url) as app, app.connection_for_read() as connection:
-        consumer = connection.Consumer([Queue("sample-replay")], accept=["json"], prefetch_count=1)
+        consumer = connection.Consumer([kombu.Queue("sample-replay")], accept=["json"], prefetch_count=1)
         consumer.register_callback(hear)
         with consumer:
             while len(heard) < 4:

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, select
 
 from adaqueue.adapters.sql.bulk import among, insert_rows
-from adaqueue.adapters.tables import FeaturesRow
+from adaqueue.adapters.tables import FeaturesRow, QueryRow
 
 
 def store(conn: Connection, fingerprint: str, vectors: dict[UUID, bytes]) -> None:
@@ -30,3 +30,13 @@ def of_queries(conn: Connection, ids: Sequence[UUID]) -> dict[UUID, dict[str, by
     for row in conn.execute(statement):
         found.setdefault(row.query_id, {})[row.fingerprint] = row.vector
     return found
+
+
+def of_run(conn: Connection, run_id: UUID, fingerprint: str) -> dict[str, bytes]:
+    """Returns the vectors of a run's queries by the user's id; a query that has none is left out."""
+    statement = (
+        select(QueryRow.external_id, FeaturesRow.vector)
+        .join(FeaturesRow, FeaturesRow.query_id == QueryRow.id)
+        .where(QueryRow.run_id == run_id, FeaturesRow.fingerprint == fingerprint)
+    )
+    return {row.external_id: row.vector for row in conn.execute(statement)}

@@ -173,6 +173,12 @@ def waiting(conn: Connection, run_id: UUID, tenant: str, most: int) -> list[Row[
     return list(conn.execute(statement))
 
 
+def count_in(conn: Connection, run_id: UUID, states: Sequence[str]) -> int:
+    """Returns how many of a run's queries are in one of the states."""
+    statement = select(func.count()).where(QueryRow.run_id == run_id, QueryRow.state.in_(states))
+    return int(conn.execute(statement).scalar_one())
+
+
 def to_price(conn: Connection, run_id: UUID, tenant: str, most: int) -> list[Row[Any]]:
     """Returns the account's open queries whose next index is still to be computed."""
     return list(conn.execute(_open(run_id, tenant).where(QueryRow.next_index.is_(None)).limit(most)))

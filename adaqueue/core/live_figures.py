@@ -1,0 +1,159 @@
+"""What fresh draws of a live system say of the probe in use, and what the system itself reached and spent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from adaqueue.core.curves import Purchases, known_marginals, recorded_survival, round_robin
+from adaqueue.core.distribution import of_rates
+from adaqueue.core.marginal import FloatArray, IntArray
+from adaqueue.core.metrics import predictor_quality
+from adaqueue.core.predictions import predictions
+from adaqueue.core.records import Result
+from adaqueue.core.replays import ENDS, SEED, Needed, Reading, Replay, group_weights, needed, reached
+from adaqueue.core.trial import Contestant, drift
+
+RESAMPLES = 500
+Z = 1.96
+STOPPING = "uniform_early_stop"
+
+
+def judged(
+    successes: IntArray, draws: int, groups: IntArray, budgets: Sequence[int], word: Contestant | None
+) -> dict[str, Any]:
+    """Returns what policies would have reached on fresh draws, as `adaqueue evaluate --json` writes it.
+
+    The probe was fitted on other queries, or on earlier draws: none that scores has decided anything.
+
+    Args:
+        successes: among each query's draws, shape (n,), n at least 1.
+        draws: of every query.
+        groups: queries of one number are resampled together, shape (n,).
+        budgets: average budgets B, at most `draws`.
+        word: what the probe in use says of the queries; None: there is none.
+    """
+    alive, rates = recorded_survival(successes, draws, draws), successes / draws
+    replay = Replay(1 - alive[:, list(budgets)], groups, budgets)
+    readings = {
+        "uniform": replay.uniform(),
+        STOPPING: replay.same(Purchases.of(round_robin(len(rates), draws), alive, stops=True)),
+        "oracle": replay.same(Purchases.of(known_marginals(alive), alive, stops=False)),
+        "sequential_oracle": replay.same(
+            Purchases.of(np.repeat(rates[:, None], draws, axis=1), alive, stops=True)
+        ),
+    }
+    if word is not None:
+        readings["sequential"] = replay.each(
+            lambda budget: Purchases.of(word.hazards(budget, draws), alive, stops=True)
+        )
+    compared = readings[STOPPING]
+    shares = {
+        name: {str(b): needed([own[p]], compared[p]) for p, b in enumerate(budgets)}
+        for name, own in readings.items()
+    }
+    said = {} if word is None else _predictor(word.beliefs.success, successes, draws, groups)
+    return {
+        "kind": "binary",
+        "queries": len(rates),
+        "groups": len(np.unique(groups)),
+        "samples": draws,
+        "seeds": 1,
+        "seed": SEED,
+        "policies": _reached(readings, budgets),
+        "equal_reward_budget": {
+            name: {b: cell.share for b, cell in row.items()} for name, row in shares.items()
+        },
+        "equal_reward_details": {
+            name: {b: _details(cell) for b, cell in row.items()} for name, row in shares.items()
+        },
+        "distribution": asdict(of_rates(rates)),
+        **said,
+    }
+
+
+def what_became(results: Sequence[Result]) -> dict[str, Any]:
+    """Returns what one live run reached and spent.
+
+    Returns:
+        `success` with its 95% Wilson interval (`low`, `high`): the share of all queries with a verified
+        answer; `reward`, mean of the answers'; `samples`, drawn a query on average, with `samples_low` and
+        `samples_high`; shares `abstained` and `failures` (expired, cancelled, dead letters).
+    """
+    n = max(len(results), 1)
+    answers = [one.answer for one in results if one.answer is not None]
+    verified = sum(bool(answer.verified) for answer in answers)
+    low, high = wilson(verified, n)
+    used = np.array([0 if one.answer is None else one.answer.samples_used for one in results] or [0])
+    half = Z * float(used.std()) / math.sqrt(n)
+    rewards = [answer.reward for answer in answers if answer.reward is not None]
+    return {
+        "queries": len(results),
+        "success": verified / n,
+        "low": low,
+        "high": high,
+        "reward": float(np.mean(rewards)) if rewards else None,
+        "samples": float(used.mean()),
+        "samples_low": float(used.mean()) - half,
+        "samples_high": float(used.mean()) + half,
+        "abstained": sum(answer.abstained for answer in answers) / n,
+        "failures": (len(results) - len(answers)) / n,
+    }
+
+
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """Returns the 95% interval of a share of n, at least 1, by Wilson's score."""
+    share, z2 = successes / n, Z * Z
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
+def _reached(readings: Mapping[str, Sequence[Reading]], budgets: Sequence[int]) -> dict[str, Any]:
+    return {
+        name: {str(b): asdict(reached([own[place]])) for place, b in enumerate(budgets)}
+        for name, own in readings.items()
+    }
+
+
+def _details(cell: Needed) -> dict[str, Any]:
+    low, high = cell.over_other
+    found = {"low": cell.low, "high": cell.high, "splits_not_reached": cell.missed}
+    return {**found, f"over_{STOPPING}": {"low": low, "high": high}}
+
+
+def _predictor(predicted: FloatArray, successes: IntArray, draws: int, groups: IntArray) -> dict[str, Any]:
+    rates = successes / draws
+    weights = group_weights(groups, RESAMPLES, SEED)
+    quality = predictor_quality(predicted, successes, draws)
+    losses = -(rates * np.log(predicted) + (1 - rates) * np.log1p(-predicted))
+    loss_low, loss_high = np.quantile(weights @ losses, ENDS).tolist()
+    ece_low, ece_high = _ece_interval(predicted, rates)
+    shown = predictions(predicted, rates, weights)
+    return {
+        "predictor": {
+            "loss": quality.loss,
+            "loss_low": loss_low,
+            "loss_high": loss_high,
+            "average": quality.average,
+            "optimal": quality.optimal_corrected,
+            "optimal_uncorrected": quality.optimal,
+            "accuracy": quality.accuracy if math.isfinite(quality.accuracy) else None,
+            "ece": drift(predicted, rates).error,
+            "ece_low": ece_low,
+            "ece_high": ece_high,
+        },
+        "calibration": [asdict(one) for one in shown.calibration],
+        "points": [list(point) for point in shown.points],
+    }
+
+
+def _ece_interval(predicted: FloatArray, rates: FloatArray) -> tuple[float, float]:
+    rng, n = np.random.default_rng(SEED), len(rates)
+    chosen = [rng.integers(n, size=n) for _ in range(RESAMPLES // 2)]
+    low, high = np.quantile([drift(predicted[rows], rates[rows]).error for rows in chosen], ENDS)
+    return float(low), float(high)
