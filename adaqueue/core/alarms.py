@@ -44,11 +44,9 @@ def _largest(limits: Sequence[Limit], data: Mapping[str, Any]) -> Iterator[str]:
         row = (data.get("equal_reward_budget") or {}).get(limit.policy, {})
         share = row.get(str(limit.budget))
         if share is None or share > limit.bound:
-            known = str(limit.budget) in row
-            told = (
-                f"needs {share:.0%}" if share is not None else "never reaches" if known else "has no figure"
-            )
-            where = f"{limit.policy} {told} of uniform's samples for its reward at B={limit.budget}"
+            missing = "more than was drawn" if str(limit.budget) in row else "nobody knows how many"
+            told = missing if share is None else f"{share:.0%}"
+            where = f"{limit.policy} needs {told} of uniform's samples at B={limit.budget}"
             yield f"{where}, at most {limit.bound:.0%} is allowed"
 
 

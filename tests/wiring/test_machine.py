@@ -88,3 +88,13 @@ def test_a_layer_that_vllm_cannot_give_is_refused_before_anything_is_started(
     with pytest.raises(SettingsError, match="features_layer: -2: vLLM gives the last layer alone: leave it"):
         specs(tmp_path, features_layer=-2, **for_features)
     assert variable(specs(tmp_path, features_layer=-2)["features"], "FEATURES_LAYER") == "-2"
+
+
+def test_suites_are_measured_where_a_file_names_them_even_if_nothing_is_retrained(tmp_path: Path) -> None:
+    nightly = {"trainer", "evaluator", "schedule"}
+    assert not nightly & set(specs(tmp_path, engine="replay"))
+    assert nightly & set(specs(tmp_path, trainers=0)) == set()
+    with_suites = specs(tmp_path, trainers=0, evaluate_suites=tmp_path / "suites.toml")
+    assert nightly & set(with_suites) == {"evaluator", "schedule"}
+    assert variable(with_suites["evaluator"], "EVALUATE_SUITES") == str(tmp_path / "suites.toml")
+    assert all(machine.reports(name) for name in nightly)
