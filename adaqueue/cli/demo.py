@@ -14,9 +14,11 @@ import typer
 from rich.console import Console
 
 from adaqueue import wiring
+from adaqueue.cli.demo_files import report_live
 from adaqueue.cli.demo_report import POOL_DRAWS, DomainRuns, LiveRun, figures, show
 from adaqueue.cli.options import AverageBudget, JsonFile, check_writable, write_json
 from adaqueue.cli.progress import answer_all, starting, still_up
+from adaqueue.cli.reporting import ReportFolder, check_report
 from adaqueue.client import AdaQueue
 from adaqueue.core.query import Query
 from adaqueue.errors import SettingsError
@@ -34,18 +36,20 @@ def demo(
         bool, typer.Option("--keep", help="Keep the data folder: servers, ledger and logs.")
     ] = False,
     json: JsonFile = None,
+    report_folder: ReportFolder = None,
 ) -> None:
     """Run the whole system on this machine, on the small model that ships with it.
 
     Arithmetic questions, checked against their answers, and short Python functions, checked by hidden tests,
     go through it three times each, drawn live: with equal budgets (uniform), sample by sample to those whose
     next sample is likeliest to succeed (sequential), and with 32 draws each, from which all policies are
-    compared over budgets.
+    compared over budgets. With a report these draws are written as recorded outcomes, too, and evaluated.
     """
     console = Console(stderr=True)
     settings, is_own = _settings(engine, average_budget)
     started = time.monotonic()
     check_writable(json)
+    check_report(report_folder)
     with ExitStack() as stack:
         check = still_up(settings)
         if is_own:
@@ -63,6 +67,7 @@ def demo(
     show(found, Console())
     Console().print(_where_to_look(settings, kept=keep or not is_own), soft_wrap=True)
     write_json(json, found)
+    report_live(report_folder, runs, shares)
 
 
 def _settings(engine: str, average_budget: float | None) -> tuple[wiring.Settings, bool]:
@@ -125,4 +130,5 @@ def _live(
         answer_all(queue, asked, words, console, check)
         queue.finish()
         seconds = time.monotonic() - started
-        return LiveRun(policy, queue.drawn(), queue.counts(), seconds, queue.rule(domain))
+        drawn, responses = queue.drawn(), queue.responses()
+        return LiveRun(policy, drawn, queue.counts(), seconds, queue.rule(domain), responses)

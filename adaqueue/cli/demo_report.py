@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.table import Table
 from adaqueue import wiring
 from adaqueue.core.compare import Comparison, compare
 from adaqueue.core.metrics import difference_interval, interval
+from adaqueue.core.recording import RecordedSample
 from adaqueue.core.records import Drawn
 from adaqueue.core.rule import Rule
 
@@ -31,6 +32,7 @@ class LiveRun:
         counts: rows of each table of the ledger.
         seconds: from the first query given to the last answered.
         rule: by which the probe in use orders sequential buying.
+        responses: its samples with their verdicts, by query.
     """
 
     policy: str
@@ -38,6 +40,7 @@ class LiveRun:
     counts: dict[str, int]
     seconds: float
     rule: Rule | None
+    responses: Mapping[str, Sequence[RecordedSample]]
 
     @property
     def solved(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -18,6 +18,7 @@ from adaqueue import wiring
 from adaqueue.client.receipts import Poller, Receipt
 from adaqueue.core.arrivals import Arrival
 from adaqueue.core.query import Query
+from adaqueue.core.recording import RecordedSample
 from adaqueue.core.records import Answer, Drawn
 from adaqueue.core.rule import Rule
 from adaqueue.core.specs import Run
@@ -187,6 +188,10 @@ class AdaQueue:
     def drawn(self) -> list[Drawn]:
         """Returns what was believed of each query, and what came out, by id."""
         return list(self._services.results.drawn(self.run.id))
+
+    def responses(self) -> dict[str, list[RecordedSample]]:
+        """Returns the samples of each query that have a verdict, in the order of drawing, by id."""
+        return self._services.results.responses(self.run.id)
 
     def rule(self, domain: str) -> Rule | None:
         """Returns the rule of the probe in use for a domain, see `core.rule`; None if there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,7 @@ from sqlalchemy import Row, bindparam, text
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.sql import runs
 from adaqueue.core.decisions import Prediction
+from adaqueue.core.recording import RecordedSample
 from adaqueue.core.records import Answer, Drawn, Result
 from adaqueue.core.specs import Run
 
@@ -64,6 +66,17 @@ DRAWN = text(
     """
 )
 
+RESPONSES = text(
+    """
+    SELECT q.external_id, s.text, v.reward, s.tokens_out
+    FROM queries q
+    JOIN samples s ON s.query_id = q.id
+    JOIN verdicts v ON v.query_id = s.query_id AND v.number = s.number
+    WHERE q.run_id = :run_id AND v.reward IS NOT NULL
+    ORDER BY q.external_id, s.number
+    """
+)
+
 
 class PostgresResults:
     """Reads what became of queries.
@@ -106,6 +119,14 @@ class PostgresResults:
         """Returns every allocated query of a run with its rewards, by the user's id."""
         with self._database.begin() as conn:
             return [_drawn(row) for row in conn.execute(DRAWN, {"run_id": run_id})]
+
+    def responses(self, run_id: UUID) -> dict[str, list[RecordedSample]]:
+        """Returns the samples of a run that have a verdict, in order of their numbers, by the user's id."""
+        found: dict[str, list[RecordedSample]] = defaultdict(list)
+        with self._database.begin() as conn:
+            for row in conn.execute(RESPONSES, {"run_id": run_id}):
+                found[row.external_id].append(RecordedSample(row.text, row.reward, row.tokens_out))
+        return dict(found)
 
 
 def _drawn(row: Row[Any]) -> Drawn:

@@ -9,6 +9,7 @@ from typing import Any
 
 from adaqueue.adapters.reports.drawing import Figure
 from adaqueue.adapters.reports.figures import figures_of
+from adaqueue.adapters.reports.glossary import explained
 from adaqueue.adapters.reports.headline import sentences
 from adaqueue.adapters.reports.sets import Figures, sets_of
 from adaqueue.adapters.reports.sources import sources_of
@@ -47,21 +48,28 @@ class Content:
         regressions: words of what got worse.
         changes: words of other differences to before.
         sections: by set.
+        policies: (name, what it does).
+        commands: which make the figures again.
     """
 
     regressions: tuple[str, ...]
     changes: tuple[str, ...]
     sections: tuple[Section, ...]
+    policies: tuple[tuple[str, str], ...]
+    commands: tuple[str, ...]
 
 
 def content_of(data: Figures, comparison: Sequence[Mapping[str, Any]]) -> Content:
     """Returns everything that the report says."""
     worse = tuple(_compared(item) for item in comparison if item.get("is_regression"))
     other = tuple(_compared(item) for item in comparison if not item.get("is_regression"))
+    sets = sets_of(data)
     sections = tuple(
-        _section(name, figures, place) for place, (name, figures) in enumerate(sets_of(data).items(), start=1)
+        _section(name, figures, place) for place, (name, figures) in enumerate(sets.items(), start=1)
     )
-    return Content(worse, other, sections)
+    policies = explained(name for figures in sets.values() for name in figures.get("policies", {}))
+    commands = dict.fromkeys(str(own["command"]) for own in sets.values() if own.get("command"))
+    return Content(worse, other, sections, tuple(policies), tuple(commands))
 
 
 def _section(name: str, figures: Figures, place: int) -> Section:

@@ -28,6 +28,12 @@ def _lines(content: Content, title: str) -> Iterator[str]:
             yield from ("", f"## {heading}", "", *(f"- {plain(words)}" for words in said))
     for section in content.sections:
         yield from _section(section)
+    if content.policies:
+        yield from ("", "## The policies", "")
+        yield from (f"- {plain(name)}: {plain(said)}" for name, said in content.policies)
+    if content.commands:
+        yield from ("", "## To make this again", "")
+        yield from (f"- {plain(command)}" for command in content.commands)
 
 
 def _section(section: Section) -> Iterator[str]:
