@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from adaqueue.core.evaluation import Evaluation, Predictor
+from adaqueue.core.evaluation import Evaluation, Predictor, Tranche
 from adaqueue.core.optimism import Optimism, Pair
 from adaqueue.core.replays import Needed, Reached
 from adaqueue.core.transfer import Transfer
@@ -22,7 +22,17 @@ def analyses(found: Evaluation) -> dict[str, Any]:
         data["points"] = [list(point) for point in found.predictions.points]
     if found.usage:
         data |= _usage(found.usage)
+    if found.tranches:
+        data["tranches"] = {name: _tranche(own) for name, own in found.tranches.items()}
     return data
+
+
+def _tranche(found: Tranche) -> dict[str, Any]:
+    return {
+        "queries": found.queries,
+        "policies": rewards(found.policies),
+        "equal_reward_budget": shares(found.needed),
+    }
 
 
 def _without_none(data: Mapping[str, Any]) -> dict[str, Any]:

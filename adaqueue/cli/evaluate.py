@@ -20,7 +20,8 @@ from adaqueue.cli.recorded_rows import Rows, read_rows, say
 from adaqueue.cli.reporting import ReportFolder, check_report, save_report
 from adaqueue.core.evaluation import Progress
 from adaqueue.errors import AdaQueueError, SettingsError
-from adaqueue.flows.evaluate import Options, Training, Workshop, report_on
+from adaqueue.flows.evaluate import Options, Workshop, report_on
+from adaqueue.flows.evaluate_training import Training
 from adaqueue.wiring.evaluation import workshop
 from adaqueue.wiring.reports import machine
 

@@ -6,21 +6,27 @@ population of the sequential rule is fitted on the other folds; then all queries
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
 from adaqueue.core.curves import Purchases
 from adaqueue.core.distribution import of_deviations
-from adaqueue.core.evaluation import Evaluation, Plan, Progress, over_splits
+from adaqueue.core.evaluation import Evaluation, Plan, Progress, Tranche, over_splits
 from adaqueue.core.folds import balanced_folds
 from adaqueue.core.improvement import expected_improvement, fit
 from adaqueue.core.marginal import FloatArray, IntArray, from_rewards
 from adaqueue.core.outcomes import Outcomes
-from adaqueue.core.replays import Replay, needed, reached
+from adaqueue.core.replays import Needed, Reached, Replay, needed, reached
 
 MOST_ROWS = 10_000
 """Queries times orders that are replayed at once."""
+
+FEWEST = 5
+"""Queries of a tranche."""
+
+POLICIES = ("uniform", "sequential", "oracle", "sequential_oracle")
 
 
 def evaluate_rewards(outcomes: Outcomes, plan: Plan, on_progress: Progress) -> Evaluation:
@@ -35,33 +41,90 @@ def evaluate_rewards(outcomes: Outcomes, plan: Plan, on_progress: Progress) -> E
         plan: budgets at most so many.
         on_progress: called after each way to split.
     """
-    draws = int(outcomes.samples.min())
-    recorded = np.array([row[:draws] for row in outcomes.rewards])
-    least = float(recorded.min())
-    rewards = recorded - least  # curves begin at nothing
-    exact = np.cumsum(from_rewards(rewards, draws), axis=1)
-    uniform = exact[:, np.array(plan.budgets) - 1]
-    truth = np.diff(exact, axis=1, prepend=0.0)
-    alone = Replay(uniform, outcomes.groups, plan.budgets)
-    readings = {"uniform": [alone.uniform()], "sequential": [], "sequential_oracle": []}
-    readings["oracle"] = [alone.same(_bought(np.minimum.accumulate(truth[:, 1:], axis=1), truth))]
-    copies = int(np.clip(MOST_ROWS // len(rewards), 1, draws))
-    replay = Replay(np.tile(uniform, (copies, 1)), np.tile(outcomes.groups, copies), plan.budgets)
+    rewards, least = common_rewards(outcomes)
+    parts = {"all": np.arange(len(rewards)), **tranches(rewards)}
+    copies = int(np.clip(MOST_ROWS // len(rewards), 1, rewards.shape[1]))
+    stages = {name: Stage(rewards[rows], outcomes.groups[rows], plan, copies) for name, rows in parts.items()}
     for seed in range(plan.seeds):
         orders = begun(np.random.default_rng(seed).permuted(rewards, axis=1), copies)
         folds = balanced_folds(outcomes.groups, rewards.mean(axis=1), plan.folds, seed)
-        readings["sequential"].append(replay.same(_in_turn(orders, believed(orders, folds))))
-        readings["sequential_oracle"].append(replay.same(_in_turn(orders, left(orders))))
+        worth = {"sequential": believed(orders, folds), "sequential_oracle": left(orders)}
+        for name, rows in parts.items():
+            for policy, index in worth.items():
+                stages[name].read(policy, orders[:, rows], index[:, rows])
         on_progress("splits", seed + 1, plan.seeds)
-    names = ("uniform", "sequential", "oracle", "sequential_oracle")
-    return Evaluation(
-        {name: over_splits(readings[name], plan, partial(reached, least=least)) for name in names},
-        {name: over_splits(readings[name], plan, needed, readings["uniform"][0]) for name in names},
-        "uniform",
-        None,
-        {},
-        of_deviations(recorded),
-    )
+    found = {name: Tranche(len(parts[name]), *stage.found(least)) for name, stage in stages.items()}
+    whole = found.pop("all")
+    spread = of_deviations(rewards)
+    return Evaluation(whole.policies, whole.needed, "uniform", None, {}, spread, tranches=found)
+
+
+def common_rewards(outcomes: Outcomes) -> tuple[FloatArray, float]:
+    """Returns the rewards that every query has, above the least of them, shape (n, draws), and the least."""
+    draws = int(outcomes.samples.min())
+    recorded = np.array([row[:draws] for row in outcomes.rewards])
+    least = float(recorded.min())
+    return recorded - least, least  # curves begin at nothing
+
+
+def tranches(rewards: FloatArray) -> dict[str, IntArray]:
+    """Returns the rows of the tenth with the lowest and with the highest variance, and of both together.
+
+    Empty where a tenth has fewer than `FEWEST` queries.
+    """
+    size = len(rewards) // 10
+    if size < FEWEST:
+        return {}
+    order = np.argsort(rewards.var(axis=1), kind="stable")
+    lowest, highest = np.sort(order[:size]), np.sort(order[-size:])
+    return {"lowest": lowest, "highest": highest, "both": np.concatenate([lowest, highest])}
+
+
+class Stage:
+    """Queries on which policies are replayed in many orders of their rewards.
+
+    Args:
+        rewards: shape (n, m), at least 0.
+        groups: queries of one number are resampled together, shape (n,).
+        plan: budgets at most m.
+        copies: orders of each query that are replayed at once.
+        known: rewards by which the oracle decides, of shape (n, m); default those that are replayed.
+    """
+
+    def __init__(
+        self,
+        rewards: FloatArray,
+        groups: IntArray,
+        plan: Plan,
+        copies: int,
+        known: FloatArray | None = None,
+    ) -> None:
+        gains = from_rewards(rewards, rewards.shape[1])
+        read = gains if known is None else from_rewards(known, rewards.shape[1])
+        uniform = np.cumsum(gains, axis=1)[:, np.array(plan.budgets) - 1]
+        alone = Replay(uniform, groups, plan.budgets)
+        self._plan = plan
+        self._replay = Replay(np.tile(uniform, (copies, 1)), np.tile(groups, copies), plan.budgets)
+        at_once = _bought(np.minimum.accumulate(read[:, 1:], axis=1), gains)
+        self._readings = {"uniform": [alone.uniform()], "oracle": [alone.same(at_once)]}
+
+    def read(self, policy: str, orders: FloatArray, index: FloatArray) -> None:
+        """Adds one split of a policy that draws one by one, by the index of each sample after the first."""
+        self._readings.setdefault(policy, []).append(self._replay.same(_in_turn(orders, index)))
+
+    def found(
+        self, least: float
+    ) -> tuple[Mapping[str, Mapping[int, Reached]], Mapping[str, Mapping[int, Needed]]]:
+        """Returns rewards, which count from `least`, and needs, by policy and average budget."""
+        own = {name: self._readings[name] for name in POLICIES if name in self._readings}
+        mean = partial(reached, least=least)
+        return (
+            {name: over_splits(splits, self._plan, mean) for name, splits in own.items()},
+            {
+                name: over_splits(splits, self._plan, needed, own["uniform"][0])
+                for name, splits in own.items()
+            },
+        )
 
 
 def begun(rewards: FloatArray, copies: int) -> FloatArray:
@@ -89,6 +152,13 @@ def believed(orders: FloatArray, folds: IntArray) -> FloatArray:
         population = fit(orders[0][folds != fold].tolist())
         worth[own] = expected_improvement(population, drawn[own], best[own], mean[own])
     return worth
+
+
+def taught(orders: FloatArray, rewards: Sequence[Sequence[float]]) -> FloatArray:
+    """Returns what the rule expects of each sample where these rewards are its population, as `believed`."""
+    drawn, best, mean = seen(orders)
+    worth = expected_improvement(fit(rewards), drawn.ravel(), best.ravel(), mean.ravel())
+    return worth.reshape(drawn.shape)
 
 
 def left(orders: FloatArray) -> FloatArray:

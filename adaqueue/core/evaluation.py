@@ -102,6 +102,21 @@ class Predictor:
 
 
 @dataclass(frozen=True, eq=False)
+class Tranche:
+    """Policies on a part of the queries: those that differ least, or most, from sample to sample (Fig. 4).
+
+    Attributes:
+        queries: in it.
+        policies: policy -> average budget -> reward, where the budget is spent on this part alone.
+        needed: policy -> average budget -> samples for uniform's reward.
+    """
+
+    queries: int
+    policies: Mapping[str, Mapping[int, Reached]]
+    needed: Mapping[str, Mapping[int, Needed]]
+
+
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """Every policy on a set of recorded outcomes.
 
@@ -114,6 +129,8 @@ class Evaluation:
         distribution: of the outcomes over the queries.
         predictions: the probe's, each the mean over splits, of fits without the query.
         usage: policy -> average budget -> what it does with its samples, hard and easy by these predictions.
+        tranches: parts of the queries by the variance of their rewards, where these are real: `lowest` and
+            `highest` tenth, and `both` together.
     """
 
     policies: Mapping[str, Mapping[int, Reached]]
@@ -124,6 +141,7 @@ class Evaluation:
     distribution: Distribution
     predictions: Predictions | None = None
     usage: Mapping[str, Mapping[int, Usage]] = field(default_factory=dict)
+    tranches: Mapping[str, Tranche] = field(default_factory=dict)
 
 
 def evaluate(outcomes: Outcomes, probes: Prepared, plan: Plan, on_progress: Progress) -> Evaluation:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
+from adaqueue.core.chat_elsewhere import optimism_of_rewards, transferred_rewards
 from adaqueue.core.chat_replay import evaluate_rewards
-from adaqueue.core.evaluation import Evaluation, Plan, Prepared, Progress, evaluate
+from adaqueue.core.evaluation import Evaluation, Plan, Predictor, Prepared, Progress, evaluate
 from adaqueue.core.optimism import Optimism, optimism
 from adaqueue.core.outcomes import Outcomes
-from adaqueue.core.query import prompt_text
 from adaqueue.core.recorded import RecordedQuery, is_binary, metadata_rows, outcomes_of
-from adaqueue.core.transfer import FEWEST_GROUPS, Transfer, together, transferred, unlike
+from adaqueue.core.replays import Needed, Reached
+from adaqueue.core.transfer import Transfer, together, transferred
 from adaqueue.errors import BadOutcomesError
 from adaqueue.flows.evaluate_routing import PairWorkshop, RoutingOptions, RoutingReport, report_on_pairs
+from adaqueue.flows.evaluate_training import Taught, Training, taught_by
 
 BUDGETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 SPLITS = (2, 10)
@@ -41,19 +43,6 @@ class Options:
     seeds: int | None
     metadata: tuple[str, ...]
     optimism: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Training:
-    """Other sets, on which everything is fitted once more, to be used on this one.
-
-    Attributes:
-        sources: their names.
-        queries: their rows.
-    """
-
-    sources: tuple[str, ...]
-    queries: Sequence[RecordedQuery]
 
 
 class Workshop(PairWorkshop, Protocol):
@@ -124,24 +113,41 @@ def report_on(
     plain = outcomes_of(queries, workshop.near_duplicates)
     plan = _plan(plain, options)
     groups, samples = len(np.unique(plain.groups)), int(plain.samples.min())
+    taught = None if training is None else taught_by(training, plain, workshop.near_duplicates)
     if not is_binary(plain):
-        found = evaluate_rewards(plain, plan, on_progress)
-        return Report(len(plain), groups, samples, plan, 0, found, "real")
-    other, kept = (None, []) if training is None else _apart(plain, training, workshop)
-    known = plain if other is None else together(plain, other)
-    prepared = workshop.prepare(known, metadata_rows([*queries, *kept], options.metadata), on_progress)
+        found, carried, careless = _graded(plain, plan, taught, options, on_progress)
+        return Report(len(plain), groups, samples, plan, 0, found, "real", carried, careless)
+    known = plain if taught is None else together(plain, taught.outcomes)
+    rows = metadata_rows([*queries, *(() if taught is None else taught.queries)], options.metadata)
+    prepared = workshop.prepare(known, rows, on_progress)
     found = evaluate(plain, prepared, plan, on_progress)
-    return Report(
-        len(plain),
-        groups,
-        samples,
-        plan,
-        prepared.cut,
-        found,
-        "binary",
-        None if training is None or other is None else _transfer(plain, other, training, prepared, plan),
-        optimism(plain, prepared.probe, plan, found) if options.optimism else None,
+    carried = (
+        None
+        if taught is None
+        else _carried(taught, *transferred(plain, taught.outcomes, prepared.probe, plan))
     )
+    careless = optimism(plain, prepared.probe, plan, found) if options.optimism else None
+    return Report(len(plain), groups, samples, plan, prepared.cut, found, "binary", carried, careless)
+
+
+def _graded(
+    plain: Outcomes, plan: Plan, taught: Taught | None, options: Options, on_progress: Progress
+) -> tuple[Evaluation, Transfer | None, Optimism | None]:
+    """Returns the figures of real rewards."""
+    found = evaluate_rewards(plain, plan, on_progress)
+    carried = (
+        None if taught is None else _carried(taught, *transferred_rewards(plain, taught.outcomes, plan), None)
+    )
+    return found, carried, optimism_of_rewards(plain, plan, found) if options.optimism else None
+
+
+def _carried(
+    taught: Taught,
+    policies: Mapping[str, Mapping[int, Reached]],
+    needed: Mapping[str, Mapping[int, Needed]],
+    predictor: Predictor | None,
+) -> Transfer:
+    return Transfer(taught.sources, len(taught.queries), taught.left_out, policies, needed, predictor)
 
 
 def _report_on_pairs(
@@ -158,34 +164,6 @@ def _report_on_pairs(
         )
     ways = RoutingOptions(options.folds, _ways(options, len(queries)), options.metadata)
     return report_on_pairs(queries, workshop, ways, on_progress)
-
-
-def _apart(
-    plain: Outcomes, training: Training, workshop: Workshop
-) -> tuple[Outcomes, Sequence[RecordedQuery]]:
-    """Returns the other sets' queries that are near duplicates of none of this set's."""
-    others = training.queries
-    prompts = [*plain.prompts, *(prompt_text(own.query.messages) for own in others)]
-    kept = [others[row] for row in unlike(workshop.near_duplicates(prompts), len(plain))]
-    known = outcomes_of(kept, workshop.near_duplicates) if kept else None
-    if known is None or len(np.unique(known.groups)) < FEWEST_GROUPS:
-        raise BadOutcomesError(
-            f"train-on: {', '.join(training.sources)}: {len(kept)} of {len(others)} queries are unlike this "
-            f"set's, and {FEWEST_GROUPS} groups of them are needed: name other files"
-        )
-    if not is_binary(known):
-        raise BadOutcomesError(
-            f"train-on: {', '.join(training.sources)}: holds real rewards, this set verdicts: name files of "
-            "rewards 0 and 1"
-        )
-    return known, kept
-
-
-def _transfer(
-    plain: Outcomes, other: Outcomes, training: Training, prepared: Prepared, plan: Plan
-) -> Transfer:
-    found = transferred(plain, other, prepared.probe, plan)
-    return Transfer(training.sources, len(other), len(training.queries) - len(other), *found)
 
 
 def _plan(outcomes: Outcomes, options: Options) -> Plan:
