@@ -34,10 +34,12 @@ class RecordedProbe:
     Attributes:
         outcomes: all queries.
         candidates: at least one.
+        rates: what is predicted of each query, shape (n,), in [0, 1]; None: its success rate.
     """
 
     outcomes: Outcomes
     candidates: Sequence[Candidate]
+    rates: FloatArray | None = None
 
     def __call__(self, known: IntArray, asked: IntArray, seed: int) -> Scores:
         """Returns the scores of a probe that is fitted on the known rows, or on 2,000 of them."""
@@ -47,13 +49,18 @@ class RecordedProbe:
         others = np.concatenate([rest, asked])
         parts = {each: each(fitted, others) for each in dict.fromkeys(sum(self.candidates, ()))}
         kernels = [_summed(parts[each][0] for each in own) for own in self.candidates]
-        successes, samples = self.outcomes.successes[fitted], self.outcomes.samples[fitted]
-        ridge = KernelRidge(kernels, successes, samples, groups[fitted], seed)
+        ridge = KernelRidge(kernels, *self._seen(fitted), groups[fitted], seed)
         scores = ridge.score(_summed(parts[each][1] for each in self.candidates[ridge.kernel]))
         held_out = np.empty(len(known))
         held_out[np.searchsorted(known, fitted)] = ridge.held_out
         held_out[np.searchsorted(known, rest)] = scores[: len(rest)]
         return Scores(held_out, scores[len(rest) :])
+
+    def _seen(self, rows: IntArray) -> tuple[IntArray | FloatArray, IntArray]:
+        """Returns successes and samples, or other rates and one sample each."""
+        if self.rates is None:
+            return self.outcomes.successes[rows], self.outcomes.samples[rows]
+        return self.rates[rows], np.ones(len(rows), dtype=np.int64)
 
 
 def text_probe(outcomes: Outcomes, more: Sequence[Similarity]) -> RecordedProbe:

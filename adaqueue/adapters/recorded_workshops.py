@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from adaqueue.adapters.recorded_probes import baselines, metadata_values, nearness, state_probe, text_probe
+from adaqueue.adapters.recorded_probes import (
+    RecordedProbe,
+    baselines,
+    metadata_values,
+    nearness,
+    state_probe,
+    text_probe,
+)
 from adaqueue.adapters.text_features import Texts
 from adaqueue.core.evaluation import Prepared, Progress
-from adaqueue.core.marginal import IntArray
+from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes
 
 if TYPE_CHECKING:  # it takes seconds to import, and text needs none of it
     from adaqueue.adapters.encoder_features import EncoderFeatures
+
+
+@dataclass(frozen=True, eq=False)
+class _Probes:
+    """Probes, as in `Prepared`, that may be asked for other rates."""
+
+    probe: RecordedProbe
+    baselines: dict[str, RecordedProbe]
+    cut: int
+
+    def aimed(self, rates: FloatArray | None) -> Prepared:
+        """Returns them for rates of each query, shape (n,), in [0, 1]; None: its success rate."""
+        others = {name: replace(own, rates=rates) for name, own in self.baselines.items()}
+        return Prepared(replace(self.probe, rates=rates), others, self.cut)
 
 
 class TextWorkshop:
@@ -26,8 +48,24 @@ class TextWorkshop:
         self, outcomes: Outcomes, metadata: Sequence[Sequence[float | str]], on_progress: Progress
     ) -> Prepared:
         """Returns the text probe and its baselines, see `flows.evaluate.Workshop`."""
+        return self._probes(outcomes, metadata, on_progress).aimed(None)
+
+    def prepare_for(
+        self,
+        outcomes: Outcomes,
+        rates: Sequence[FloatArray],
+        metadata: Sequence[Sequence[float | str]],
+        on_progress: Progress,
+    ) -> list[Prepared]:
+        """Returns the same probes for each of these rates, see `flows.evaluate.Workshop`."""
+        probes = self._probes(outcomes, metadata, on_progress)
+        return [probes.aimed(own) for own in rates]
+
+    def _probes(
+        self, outcomes: Outcomes, metadata: Sequence[Sequence[float | str]], on_progress: Progress
+    ) -> _Probes:
         more = [nearness(metadata_values(metadata))] if metadata[0] else []
-        return Prepared(text_probe(outcomes, more), baselines(outcomes), 0)
+        return _Probes(text_probe(outcomes, more), baselines(outcomes), 0)
 
 
 class ModelWorkshop(TextWorkshop):
@@ -40,10 +78,9 @@ class ModelWorkshop(TextWorkshop):
     def __init__(self, features: EncoderFeatures) -> None:
         self._features = features
 
-    def prepare(
+    def _probes(
         self, outcomes: Outcomes, metadata: Sequence[Sequence[float | str]], on_progress: Progress
-    ) -> Prepared:
-        """Returns the probe on hidden states and its baselines."""
+    ) -> _Probes:
         done = 0
 
         def on_states(count: int) -> None:
@@ -53,4 +90,4 @@ class ModelWorkshop(TextWorkshop):
 
         states, cut = self._features.states(outcomes.messages, on_states)
         more = [nearness(metadata_values(metadata))] if metadata[0] else []
-        return Prepared(state_probe(outcomes, states, more), baselines(outcomes), cut)
+        return _Probes(state_probe(outcomes, states, more), baselines(outcomes), cut)

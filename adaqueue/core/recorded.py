@@ -12,15 +12,36 @@ from scipy.sparse.csgraph import connected_components
 
 from adaqueue.core.marginal import IntArray
 from adaqueue.core.outcomes import Outcomes
-from adaqueue.core.plain import check_text
+from adaqueue.core.plain import check_finite, check_text
 from adaqueue.core.query import Query
+from adaqueue.core.recording import Recording
 from adaqueue.errors import BadOutcomesError, BadQueryError
 
+PAIR_FIELDS = ("weak", "strong", "cost")
 MOST_TAG = 100
 """Characters of a piece of metadata that serves as a feature: a tag, not a text."""
 
+SIDE_FIELDS = ("model", "n", "successes", "rewards", "tokens", "samples")
+COSTS = {"weak": 1.0, "strong": 10.0}
+"""Of a call of each decoder, where a row names none."""
+
 NearDuplicates = Callable[[Sequence[str]], IntArray]
 """Prompts -> a number for each, the same for those of nearly the same words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stronger:
+    """What was recorded of a second decoder, to which a query may be sent instead.
+
+    Attributes:
+        rewards: of its samples, at least one.
+        cost: of a call, above 0.
+        weak_cost: of a call of the first decoder, in the same unit.
+    """
+
+    rewards: tuple[float, ...]
+    cost: float
+    weak_cost: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +50,17 @@ class RecordedQuery:
 
     Attributes:
         query: its prompt and metadata.
-        rewards: in sampling order, at least one.
+        rewards: in sampling order, at least one; of two decoders the weak one's.
         tokens: generated tokens of a sample, mean; NaN where unknown.
         group: rows of one group stay on one side of every split; None: near duplicates do.
+        strong: the other decoder, where the query may go to either.
     """
 
     query: Query
     rewards: tuple[float, ...]
     tokens: float
     group: str | None
+    strong: Stronger | None = None
 
     @classmethod
     def from_row(cls, row: object, line: int) -> RecordedQuery:
@@ -49,21 +72,18 @@ class RecordedQuery:
 
         Raises:
             BadQueryError: the row is malformed, or not every sample has a reward.
-            NotYetError: it is about routing.
         """
         if not isinstance(row, dict):
             raise BadQueryError("row", row, 'give a JSON object such as {"prompt": "...", "rewards": [0, 1]}')
         _check_domain(row.get("domain"))
         _check_stopped(row.get("stopped"))
-        given = {name: value for name, value in row.items() if name not in _dropped(row)}
+        two = any(name in row for name in PAIR_FIELDS)
+        given = {name: value for name, value in row.items() if name not in _dropped(row, two)}
         query = Query.from_row({"id": f"line-{line}", **given, "domain": "chat"})
-        recording = query.recording
-        if recording is None or not recording.all_rewarded:
-            remedy = "give rewards, n and successes, or samples each with its reward"
-            raise BadQueryError("rewards", None, remedy)
-        rewards = tuple(float(sample.reward) for sample in recording.samples if sample.reward is not None)
-        counted = [sample.tokens for sample in recording.samples if sample.tokens is not None]
-        return cls(query, rewards, float(np.mean(counted)) if counted else float("nan"), _group(row))
+        if two:
+            return _of_two(query, row)
+        rewards, tokens = _rewards(query.recording, "")
+        return cls(query, rewards, tokens, _group(row))
 
 
 def _check_domain(domain: object) -> None:
@@ -83,9 +103,67 @@ def _check_stopped(stopped: object) -> None:
         raise BadQueryError("stopped", True, remedy)
 
 
-def _dropped(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _dropped(row: Mapping[str, Any], two: bool) -> tuple[str, ...]:
     """References verify; where there are counts, texts have been counted."""
-    return ("reference", "samples") if row.get("successes") is not None else ("reference",)
+    samples = ("samples",) if row.get("successes") is not None else ()
+    return ("reference", *samples, *(PAIR_FIELDS if two else ()))
+
+
+def _rewards(recording: Recording | None, whose: str) -> tuple[tuple[float, ...], float]:
+    """Returns the rewards of all samples, and the mean of their tokens."""
+    if recording is None or not recording.all_rewarded:
+        remedy = "give rewards, n and successes, or samples each with its reward"
+        raise BadQueryError(f"{whose}rewards", None, remedy)
+    rewards = tuple(float(sample.reward) for sample in recording.samples if sample.reward is not None)
+    counted = [sample.tokens for sample in recording.samples if sample.tokens is not None]
+    return rewards, float(np.mean(counted)) if counted else float("nan")
+
+
+def _of_two(query: Query, row: Mapping[str, Any]) -> RecordedQuery:
+    if query.recording is not None:
+        raise BadQueryError("weak", row.get("weak"), "contradicts samples outside it: give them in weak")
+    (weak, tokens), (strong, _) = (_side(name, row.get(name), query) for name in ("weak", "strong"))
+    costs = _costs(row.get("cost"))
+    return RecordedQuery(query, weak, tokens, _group(row), Stronger(strong, costs["strong"], costs["weak"]))
+
+
+def _side(name: str, given: object, query: Query) -> tuple[tuple[float, ...], float]:
+    """Returns the rewards of one decoder, and the mean of its samples' tokens."""
+    if not isinstance(given, Mapping) or not set(given) <= set(SIDE_FIELDS):
+        raise BadQueryError(name, given, f"give an object with some of {', '.join(SIDE_FIELDS)}")
+    kept = {field: value for field, value in given.items() if field not in _dropped(given, False)}
+    try:
+        recording = Recording.from_row({**kept, "id": query.id, "prompt": query.prompt})
+    except BadQueryError as error:
+        raise BadQueryError(f"{name}.{error.field}", error.value, error.remedy) from error
+    return _rewards(recording, f"{name}.")
+
+
+def _costs(given: object) -> dict[str, float]:
+    if given is None:
+        return COSTS
+    if not isinstance(given, Mapping) or set(given) != set(COSTS):
+        raise BadQueryError("cost", given, 'give both, as in {"weak": 1, "strong": 10}')
+    for name in COSTS:
+        check_finite(f"cost.{name}", given[name])
+        if given[name] <= 0:
+            raise BadQueryError(f"cost.{name}", given[name], "give a number above 0")
+    return {name: float(given[name]) for name in COSTS}
+
+
+def odd_ones(queries: Mapping[int, RecordedQuery]) -> dict[int, BadQueryError]:
+    """Returns why some rows cannot be evaluated with the others, by line: one file, one decoder or two.
+
+    Args:
+        queries: by line. What most of them are, or the first where as many are either, the others must be.
+    """
+    two = [line for line, query in queries.items() if query.strong is not None]
+    one = [line for line, query in queries.items() if query.strong is None]
+    if len(two) > len(one) or (len(two) == len(one) and min(two, default=0) < min(one, default=1)):
+        remedy = "most rows have weak and strong: give this one another file"
+        return {line: BadQueryError("weak", None, remedy) for line in one}
+    remedy = "most rows have one decoder alone: give this one another file"
+    return {line: BadQueryError("weak", "{...}", remedy) for line in two}
 
 
 def _group(row: Mapping[str, Any]) -> str | None:

@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adaqueue.core.recorded import RecordedQuery, is_binary, joined, metadata_rows, outcomes_of
-from adaqueue.errors import BadOutcomesError, BadQueryError, NotYetError
+from adaqueue.core.recorded import (
+    RecordedQuery,
+    Stronger,
+    is_binary,
+    joined,
+    metadata_rows,
+    odd_ones,
+    outcomes_of,
+)
+from adaqueue.errors import BadOutcomesError, BadQueryError
 
 
 def row(**fields: Any) -> dict[str, Any]:
@@ -58,9 +66,49 @@ def test_a_bad_row_is_refused_by_its_field(fields: dict[str, Any], named: str) -
     assert refusal.value.field.startswith(named)
 
 
-def test_rows_of_two_decoders_are_refused_for_now_and_what_is_no_object_for_good() -> None:
-    with pytest.raises(NotYetError, match="weak"):
-        read(rewards=None, weak={"rewards": [1]}, strong={"rewards": [1]})
+def pair(**fields: Any) -> RecordedQuery:
+    return read(**{"rewards": None, "weak": {"rewards": [1]}, "strong": {"rewards": [0, 1]}, **fields})
+
+
+def test_rows_of_two_decoders_are_read_with_their_costs() -> None:
+    found = pair(cost={"weak": 2, "strong": 3}, reference="2", group="a")
+    assert (found.rewards, found.group) == ((1.0,), "a")
+    assert found.strong == Stronger(rewards=(0.0, 1.0), cost=3.0, weak_cost=2.0)
+    counted = pair(weak={"n": 4, "successes": 1, "model": "small"}).rewards
+    assert sorted(counted) == [0, 0, 0, 1]
+    graded = pair(strong={"samples": [{"text": "a", "reward": 0.5}]}).strong
+    assert graded == Stronger(rewards=(0.5,), cost=10.0, weak_cost=1.0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"strong": None}, "strong"),
+        ({"weak": {"reward": [1]}}, "weak"),
+        ({"weak": {"rewards": []}}, "weak.recording"),
+        ({"weak": {"samples": [{"text": "a"}]}}, "weak.rewards"),
+        ({"strong": {"n": 2, "successes": 3}}, "strong.successes"),
+        ({"rewards": [1]}, "weak"),
+        ({"cost": {"weak": 1}}, "cost"),
+        ({"cost": {"weak": 0, "strong": 1}}, "cost.weak"),
+        ({"cost": {"weak": 1, "strong": "10"}}, "cost.strong"),
+    ],
+)
+def test_a_bad_row_of_two_decoders_is_refused_by_its_field(fields: dict[str, Any], named: str) -> None:
+    with pytest.raises(BadQueryError) as refusal:
+        pair(**fields)
+    assert refusal.value.field == named
+
+
+def test_rows_of_another_kind_than_most_are_refused_by_line() -> None:
+    assert list(odd_ones({3: pair(), 4: read(), 7: pair()})) == [4]
+    assert list(odd_ones({3: pair(), 4: read(), 7: read()})) == [3]
+    assert list(odd_ones({3: pair(), 4: read()})) == [4]
+    assert list(odd_ones({3: read(), 4: pair()})) == [4]
+    assert odd_ones({}) == odd_ones({1: pair()}) == odd_ones({1: read()}) == {}
+
+
+def test_what_is_no_object_is_refused() -> None:
     with pytest.raises(BadQueryError, match="JSON object"):
         RecordedQuery.from_row([1], 1)
 
