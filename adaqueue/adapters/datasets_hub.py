@@ -47,9 +47,7 @@ def _streamed(hub: Hub, subset: str | None, split: str, revision: str | None) ->
     from datasets import load_dataset
 
     if hub.files is None:
-        found = load_dataset(
-            hub.name, subset, data_dir=hub.data_dir, split=split, revision=revision, streaming=True
-        )
+        found = load_dataset(hub.name, subset, split=split, revision=revision, streaming=True)
     else:
         pattern = f"{_root(hub.name, revision)}/{hub.files.format(split=split)}"
         found = load_dataset("json", data_files={split: pattern}, split=split, streaming=True)

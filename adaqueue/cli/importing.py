@@ -51,8 +51,8 @@ def _list(wanted: bool) -> None:
     table = Table("set", "on huggingface.co", "split", "kept", "verifier", "licence")
     for name, found in DATA_SETS.items():
         hub = found.hub
-        of = f" ({hub.data_dir or (hub.subsets[0] if len(hub.subsets) == 1 else 'all subsets')})"
-        where = hub.name + (of if hub.data_dir or hub.subsets[0] else "")
+        part = hub.files or (hub.subsets[0] if len(hub.subsets) == 1 else "all subsets")
+        where = f"{hub.name} ({part})" if part else hub.name
         table.add_row(name, where, hub.split, found.filter, found.verifier, found.licence)
     Console(width=None if Console().is_terminal else 200).print(table)
     raise typer.Exit

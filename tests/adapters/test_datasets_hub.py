@@ -37,7 +37,7 @@ def lines(path: Path, *records: dict[str, Any]) -> None:
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
 
 
-def card(folder: Path, subset: str, split: str, pattern: str) -> str:
+def card(subset: str, split: str, pattern: str) -> str:
     """What a set's card says of one subset."""
     return f"- config_name: {subset}\n  data_files:\n  - split: {split}\n    path: {pattern}\n"
 
@@ -49,6 +49,7 @@ def lay_out(folder: Path) -> dict[str, Path]:
     table(folder / "gsm8k/main/test-00000-of-00001.parquet", GSM8K)
     table(folder / "taco/ALL/train-00000-of-00001.parquet", TACO)
     lines(folder / "hh-harmless/harmless-base/train.jsonl.gz", HH)
+    lines(folder / "hh-harmless/helpful-base/train.jsonl.gz", HH, HH)
     lines(folder / "apps/test.jsonl", APPS)
     lines(folder / "livecodebench/test.jsonl", LIVE)
     lines(folder / "livecodebench/test2.jsonl", {**LIVE, "question_id": "abc302_a"})
@@ -57,10 +58,12 @@ def lay_out(folder: Path) -> dict[str, Path]:
     subsets = ("algebra", "geometry")
     for subset in subsets:
         table(folder / f"math/{subset}/test-00000-of-00001.parquet", {**MATH, "problem": subset})
+    hh = [f"- config_name: {part}\n  data_dir: {part}\n" for part in ("harmless-base", "helpful-base")]
     configs = {
-        "gsm8k": card(folder, "main", "test", "main/test-*"),
-        "taco": card(folder, "ALL", "train", "ALL/train-*"),
-        "math": "".join(card(folder, subset, "test", f"{subset}/test-*") for subset in subsets),
+        "hh-harmless": card("all", "train", '"*/train*"') + "".join(hh),
+        "gsm8k": card("main", "test", "main/test-*"),
+        "taco": card("ALL", "train", "ALL/train-*"),
+        "math": "".join(card(subset, "test", f"{subset}/test-*") for subset in subsets),
     }
     for name, words in configs.items():
         (folder / name / "README.md").write_text(f"---\nconfigs:\n{words}---\n")

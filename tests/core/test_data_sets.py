@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -171,6 +172,16 @@ def test_a_template_needs_a_place_for_the_question_and_no_conversation_takes_one
     for name in ("lmsys-chat-1m", "hh-harmless"):
         with pytest.raises(SettingsError, match="leave the template out"):
             row(name, GOOD[name], "{question}")
+
+
+def test_the_page_of_sets_says_what_the_code_does() -> None:
+    page = (Path(__file__).parents[2] / "docs/data-sets.md").read_text().splitlines()
+    for name, known in DATA_SETS.items():
+        rows = [
+            line for line in page if line.startswith("| `") and f"`{name}`" in line and known.hub.name in line
+        ]
+        assert len(rows) == 1, name
+        assert all(words in rows[0] for words in (known.hub.split, known.filter)), name
 
 
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)

@@ -35,15 +35,13 @@ class Hub:
         name: owner and name.
         split: taken if none is named.
         subsets: configurations, all of them one after another; None: the only one.
-        data_dir: folder of the repository; None: all of it.
         files: pattern of its JSON lines, `{split}` stands for the split; given where the repository's own
-            loader is a script, which is never run.
+            loader is a script, which is never run, or where a folder of it is meant.
     """
 
     name: str
     split: str
     subsets: tuple[str | None, ...] = (None,)
-    data_dir: str | None = None
     files: str | None = None
 
 
@@ -132,15 +130,15 @@ DATA_SETS: Mapping[str, DataSet] = {
         Hub("lmsys/lmsys-chat-1m", "train"),
         "its own, to be accepted",
         "chat: reward model",
-        "English, under 10 turns, not redacted, no empty message",
+        "English, under 10 turns, not redacted, no empty message, speakers in turn",
         chats.lmsys_left_out,
     ),
     "hh-harmless": DataSet(
         chats.hh_row,
-        Hub("Anthropic/hh-rlhf", "train", data_dir="harmless-base"),
+        Hub("Anthropic/hh-rlhf", "train", files="harmless-base/{split}.jsonl*"),
         "MIT",
         "chat: reward model",
-        "no empty message",
+        "no empty message, speakers in turn",
         chats.hh_left_out,
     ),
 }
