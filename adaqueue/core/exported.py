@@ -13,6 +13,8 @@ from adaqueue.core.recording import RecordedSample
 
 METRIC = "reward"
 """Name of the rewards in formats of others."""
+STOPPED = "adaqueue_stopped"
+"""Says in formats of others that the number of samples depended on their rewards; `import` refuses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def lm_eval_records(drawn: DrawnQuery, number: int) -> Iterator[dict[str, Any]]:
     query = drawn.query
     prompt = query.prompt if isinstance(query.prompt, str) else json.dumps(list(query.prompt))
     target = query.reference if isinstance(query.reference, str) else ""
-    doc = {"id": query.id, "domain": query.domain, "stopped": drawn.stopped, "metadata": dict(query.metadata)}
+    doc = {"id": query.id, "domain": query.domain, STOPPED: drawn.stopped, "metadata": dict(query.metadata)}
     hashes = {"doc_hash": _sha256(json.dumps(doc)), "prompt_hash": _sha256(prompt)}
     for sample in drawn.samples:
         yield {
@@ -110,7 +112,7 @@ def inspect_samples(drawn: DrawnQuery) -> Iterator[dict[str, Any]]:
             "messages": [*asked, said],
             "output": {"model": model, "choices": [choice], "completion": sample.text or "", **used},
             "scores": {METRIC: {"value": sample.reward}},
-            "metadata": {**query.metadata, **({"stopped": True} if drawn.stopped else {})},
+            "metadata": {**query.metadata, **({STOPPED: True} if drawn.stopped else {})},
         }
 
 

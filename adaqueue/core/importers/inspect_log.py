@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from adaqueue.core.exported import STOPPED
 from adaqueue.core.importers.logs import Asked, chosen, outcome_row
 from adaqueue.errors import BadQueryError
 
@@ -91,6 +92,7 @@ class InspectLog:
 def _row(row_id: str, question: _Question, samples: list[dict[str, Any]], asked: Asked) -> dict[str, Any]:
     drawn: dict[str, Any] = {"model": question.model, "samples": samples}
     drawn |= {"metadata": dict(question.metadata)} if question.metadata else {}
+    drawn |= {"stopped": True} if question.metadata.get(STOPPED) is True else {}
     return outcome_row(row_id, question.prompt, question.target, asked, drawn)
 
 

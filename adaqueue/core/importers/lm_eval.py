@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
+from adaqueue.core.exported import STOPPED
 from adaqueue.core.importers.logs import Asked, chosen, outcome_row
 from adaqueue.core.plain import check_finite
 from adaqueue.errors import BadQueryError
@@ -39,6 +40,7 @@ class _Document:
     prompt: object
     target: str
     hash: object
+    stopped: bool
     records: dict[str, list[_Record]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -59,7 +61,9 @@ class LmEvalLog:
         task, number = task_of(file), record.get("doc_id")
         if not isinstance(number, int):
             raise BadQueryError("doc_id", number, "the format has a whole number there")
-        new = _Document(f"{task}/{number}", _prompt(record), _target(record), record.get("doc_hash"))
+        doc = record.get("doc")
+        stopped = isinstance(doc, Mapping) and doc.get(STOPPED) is True
+        new = _Document(f"{task}/{number}", _prompt(record), _target(record), record.get("doc_hash"), stopped)
         found = self._documents.setdefault((task, number), new)
         if (found.hash, found.prompt) != (new.hash, new.prompt):
             remedy = "another file has another document, or another prompt, of this number: import it alone"
@@ -82,7 +86,7 @@ class LmEvalLog:
         asked = replace(self._asked, domain=self._asked.domain or guess)
         for one in documents:
             try:
-                drawn = _drawn(one.records[name], metric)
+                drawn = _drawn(one.records[name], metric) | ({"stopped": True} if one.stopped else {})
                 yield outcome_row(one.row_id, one.prompt, one.target, asked, drawn)
             except BadQueryError as error:
                 yield BadQueryError(f"{one.row_id}: {error.field}", error.value, error.remedy)

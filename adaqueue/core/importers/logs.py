@@ -76,7 +76,7 @@ def outcome_row(
         prompt: text or messages.
         target: the text to be met, empty where there is none.
         asked: its domain wins over the guess.
-        drawn: `samples`, or `n` and `successes`; perhaps `model` and `metadata`.
+        drawn: `samples`, or `n` and `successes`; perhaps `model`, `metadata` and `stopped`.
     """
     domain = asked.domain or ("math" if target else "chat")
     row = {"id": row_id, "domain": domain, "prompt": prompt}
