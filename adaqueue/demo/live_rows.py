@@ -77,7 +77,7 @@ def _answered(
     queries: Iterable[Mapping[str, Any]], drawn: Drawn
 ) -> list[tuple[Mapping[str, Any], Sequence[RecordedSample]]]:
     """The queries of which every draw has a verdict: fewer would end the replay of all the others."""
-    most = max(map(len, drawn.values()), default=0)
+    most = max(map(len, drawn.values()), default=1)
     return [(query, drawn[query["id"]]) for query in queries if len(drawn.get(query["id"], ())) == most]
 
 

@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from adaqueue.adapters.ledger.database import Database
 from adaqueue.core.decisions import Allocation, Entering, Prediction
+from adaqueue.core.recording import RecordedSample
 from adaqueue.core.records import Answer, Drawn, Result
 from tests.scene import SAMPLING, Scene, by_id, closing, query, samples, verdict
 
@@ -136,6 +137,19 @@ def test_what_was_drawn_is_told_by_id_in_the_order_of_sampling(scene: Scene) -> 
         Drawn("a", BELIEVED, 0, ()),
         Drawn("b", BELIEVED, 3, (0.0, 1.0)),
     ]
+
+
+def test_responses_with_a_verdict_are_told_by_id_in_the_order_of_sampling(scene: Scene) -> None:
+    scene.add(query("a"), query("b"))
+    sampler = scene.sampler()
+    claim = by_id(sampler.claim(scene.grant(3, 0)))["a"]
+    drawn = samples(claim, 2, 0, 1)
+    sampler.record([claim], SAMPLING, drawn)
+    sampler.fail([claim], "cut", [verdict(claim, 2, 1.0), verdict(claim, 0, 0.0), verdict(claim, 1, None)])
+    told = {sample.number: (sample.text, sample.tokens_out) for sample in drawn}
+    assert scene.results.responses(scene.run.id) == {
+        "a": [RecordedSample(told[0][0], 0.0, told[0][1]), RecordedSample(told[2][0], 1.0, told[2][1])]
+    }
 
 
 @pytest.mark.parametrize("curve", [None, (-0.5, -1.25, 0.125)])

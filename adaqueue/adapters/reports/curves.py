@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 Axis = tuple[str, str]
 """Labels of x and y."""
 
-BAND = 0.12
+BAND = 0.08
 """Opacity of an interval."""
 
 NEAR = 9

@@ -26,6 +26,9 @@ LEFT, RIGHT, TOP, BOTTOM = 0.72, 0.18, 0.38, 0.62
 LEGEND_LINE, LEGEND_COLUMNS = 0.19, 2
 PNG_DOTS = 144
 
+NOT_SAID = {"png": ("Software",), "svg": ("Date", "Creator", "Format", "Type")}
+"""What would differ between two days, or two releases of what draws."""
+
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "adaqueue",
@@ -95,7 +98,7 @@ class Figure:
 
 def inline(panel: Panel, name: str) -> Markup:
     """Returns a panel as an SVG element in the page's colours; `name` is no other's on the page."""
-    drawn = _render((panel,), "svg", clear=True).decode()
+    drawn = _render((panel,), ("svg",), clear=True)[0].decode()
     body = drawn[drawn.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     opening, rest = body.split(">", 1)
@@ -106,27 +109,26 @@ def inline(panel: Panel, name: str) -> Markup:
     return Markup(head + said + _tinted(_own_ids(rest, name)))  # noqa: S704 - matplotlib escapes what it writes
 
 
-def svg(figure: Figure) -> bytes:
-    """Returns a figure as a file of its own, on a white ground."""
-    return _render(figure.panels, "svg")
+def files(figure: Figure) -> dict[str, bytes]:
+    """Returns a figure as files on a white ground, by their suffix: SVG, and PNG."""
+    kinds = ("svg", "png")
+    return dict(zip(kinds, _render(figure.panels, kinds), strict=True))
 
 
-def png(figure: Figure) -> bytes:
-    """Returns a figure as pixels, on a white ground."""
-    return _render(figure.panels, "png")
-
-
-def _render(panels: Sequence[Panel], kind: str, clear: bool = False) -> bytes:
+def _render(panels: Sequence[Panel], kinds: Sequence[str], clear: bool = False) -> list[bytes]:
     lines = max(math.ceil(panel.legend / LEGEND_COLUMNS) for panel in panels)
     width, height = WIDTH * len(panels), BODY + LEGEND_LINE * lines + (0.1 if lines else 0)
     with mpl.rc_context({**STYLE, **{key: hue(tone) for key, tone in COLOURS.items()}}):
         canvas = Canvas(figsize=(width, height))
         for place, panel in enumerate(panels):
             _place(canvas, panel, (place * WIDTH, width, height))
-        # nothing that differs between two days or two releases of what draws
-        nothing = {"png": ("Software",), "svg": ("Date", "Creator", "Format", "Type")}[kind]
-        target = io.BytesIO()
-        canvas.savefig(target, format=kind, dpi=PNG_DOTS, transparent=clear, metadata=dict.fromkeys(nothing))
+        return [_saved(canvas, kind, clear) for kind in kinds]
+
+
+def _saved(canvas: Canvas, kind: str, clear: bool) -> bytes:
+    target = io.BytesIO()
+    unsaid = dict.fromkeys(NOT_SAID[kind])
+    canvas.savefig(target, format=kind, dpi=PNG_DOTS, transparent=clear, metadata=unsaid)
     return target.getvalue()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adaqueue.adapters.reports.content import Content, content_of
-from adaqueue.adapters.reports.drawing import png, svg
+from adaqueue.adapters.reports.drawing import files
 from adaqueue.adapters.reports.markdown import markdown
 from adaqueue.adapters.reports.page import page
 from adaqueue.errors import UnavailableError
@@ -37,6 +37,5 @@ def write(folder: Path, data: Mapping[str, Any], comparison: Sequence[Mapping[st
 def _drawings(folder: Path, content: Content) -> None:
     for section in content.sections:
         for figure in section.figures:
-            name = f"{section.slug}-{figure.name}"
-            (folder / f"{name}.svg").write_bytes(svg(figure))
-            (folder / f"{name}.png").write_bytes(png(figure))
+            for suffix, drawn in files(figure).items():
+                (folder / f"{section.slug}-{figure.name}.{suffix}").write_bytes(drawn)

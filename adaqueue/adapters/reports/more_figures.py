@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from adaqueue.adapters.reports import curves, figure_tables, sweeps, words
 from adaqueue.adapters.reports.drawing import Figure
-from adaqueue.adapters.reports.paper_figures import BUDGET, STRONG, Rows, parted
+from adaqueue.adapters.reports.paper_figures import BUDGET, STRONG, Rows, parted, shown
 from adaqueue.adapters.reports.sets import ROUTING, Figures, headline_budget, kind_of
 
 
@@ -55,7 +55,7 @@ def _rounds(rows: Rows) -> Figure:
 
 
 def _limits(found: Rows) -> Figure:
-    panels = tuple(sweeps.limits(policy, row) for policy, row in found.items())
+    panels = tuple(sweeps.limits(name, found[name]) for name in shown(found))
     tables = tuple(figure_tables.limits(policy, row) for policy, row in found.items())
     caption = (
         "Success over the largest budget that one query may get: where a line is flat, more gains nothing."

@@ -18,6 +18,9 @@ AT_ONCE = ("uniform", "window", "bins", "beta_window", "oracle")
 MANY = 6
 """Policies beyond which those that stop get a panel of their own."""
 
+OWN_PANEL = ("window", "bins", "sequential")
+"""The paper's two and the default; tables have the others."""
+
 Rows = Mapping[str, Mapping[str, Any]]
 
 
@@ -32,6 +35,11 @@ def paper_figures(figures: Figures) -> Iterator[Figure]:
         yield from _chat(figures)
     if figures.get("tertiles"):
         yield _tertiles(figures)
+
+
+def shown(rows: Rows) -> list[str]:
+    """Returns the policies that have a panel of their own where each policy needs one."""
+    return [name for name in OWN_PANEL if name in rows] or list(rows)[: len(OWN_PANEL)]
 
 
 def parted(rows: Rows) -> dict[str, Rows]:
@@ -89,7 +97,7 @@ def _tertiles(figures: Figures) -> Figure:
         "predicted to be hard, medium and easy, over budgets."
     )
     found = figures["tertiles"]
-    panels = tuple(portraits.tertiles(policy, row) for policy, row in found.items())
+    panels = tuple(portraits.tertiles(name, found[name]) for name in shown(found))
     return Figure("figure-6", "Figure 6", caption, panels, (figure_tables.thirds(found),))
 
 

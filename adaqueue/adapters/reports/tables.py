@@ -76,8 +76,10 @@ def predictors(figures: Figures) -> Table:
     """Returns the paper's Table 1: the probe, and baselines that read less."""
     own = figures.get("predictor") or _of_population(figures["population"])
     probes = {"the probe": own, **(figures.get("baselines") or {})}
-    if figures.get("paper"):
-        probes["the paper's"] = figures["paper"]
+    transferred = (figures.get("transfer") or {}).get("predictor")
+    for name, quality in (("fitted on other sets", transferred), ("the paper's", figures.get("paper"))):
+        if quality:
+            probes[name] = quality
     others = tuple(key for key in own if key not in PREDICTOR)
     heads = {"average": "average loss", "optimal": "optimal loss", "ece": "ECE"}
     columns = tuple(heads.get(key, key.replace("_", " ")) for key in (*PREDICTOR, *others))
