@@ -11,6 +11,7 @@ from rich.table import Table
 
 from adaqueue.cli import routing_report
 from adaqueue.cli.analyses import analyses, optimism, quality, rewards, shares, transfer
+from adaqueue.cli.analyses_tables import analyses_tables
 from adaqueue.core.evaluation import CONTROLS, Predictor
 from adaqueue.core.replays import SEED, Needed, Reached
 from adaqueue.flows.evaluate import Report
@@ -65,15 +66,17 @@ def show(name: str, report: Report | RoutingReport, seconds: float, console: Con
     if isinstance(report, RoutingReport):
         return routing_report.show(name, report, seconds, console)
     found, console = report.evaluation, _wide_enough(console, len(report.plan.budgets))
-    shares = _table(f"{name}: {report.queries:,} queries, share of uniform's samples for its reward", report)
+    saved = _table(f"{name}: {report.queries:,} queries, share of uniform's samples for its reward", report)
     for policy, row in found.needed.items():
-        shares.add_row(policy, *map(_share, row.values()), end_section=policy in LAST)
-    rewards = _table("reward at B samples a query: where it is 0 or 1, success", report)
+        saved.add_row(policy, *map(_share, row.values()), end_section=policy in LAST)
+    won = _table("reward at B samples a query: where it is 0 or 1, success", report)
     for policy, reached in found.policies.items():
-        rewards.add_row(policy, *map(_reward, reached.values()))
-    console.print(shares, rewards)
+        won.add_row(policy, *map(_reward, reached.values()))
+    console.print(saved, won)
     if found.predictor is not None:
         console.print(_predictors({"the probe": found.predictor, **found.baselines}))
+    for table in analyses_tables(report):
+        console.print(table)
     cut = f" {report.cut:,} prompts were too long and cut." if report.cut else ""
     console.print(
         f"{report.samples} samples of each query, {report.groups:,} groups, {report.plan.folds} folds split "

@@ -17,8 +17,8 @@ def made(seed: int) -> tuple[FloatArray, IntArray, FloatArray]:
     rng = np.random.default_rng(seed)
     n, draws, kinds = (int(rng.integers(1, most)) for most in (30, 12, 5))
     hazards = rng.integers(0, 5, (kinds, draws)) / 4
-    alive = np.cumprod(np.insert(1 - hazards, 0, 1.0, axis=1), axis=1)
-    index = np.minimum.accumulate(rng.integers(0, 6, (n, draws)).astype(np.float64), axis=1)
+    alive = np.multiply.accumulate(np.insert(1 - hazards, 0, 1.0, axis=1), axis=1)
+    index: FloatArray = np.minimum.accumulate(rng.integers(0, 6, (n, draws)).astype(np.float64), axis=1)
     return index, rng.integers(kinds, size=n), alive
 
 

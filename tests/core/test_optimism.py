@@ -1,4 +1,4 @@
-"""Proves that deciding on the draws that score flatters whatever decides, and that the default is free of it."""
+"""Proves that deciding on the draws that score flatters whatever decides, and the default is free of it."""
 
 from __future__ import annotations
 
