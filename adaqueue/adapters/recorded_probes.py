@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from adaqueue.adapters.probes.readers import lengths
-from adaqueue.adapters.text_features import Texts, TextSimilarity
+from adaqueue.adapters.text_features import Texts, TextSimilarity, WordSimilarity
 from adaqueue.core.kernel_ridge import KernelRidge
-from adaqueue.core.marginal import FloatArray, IntArray
+from adaqueue.core.marginal import BoolArray, FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes, States
 from adaqueue.core.splits import Scores
 
@@ -20,8 +21,21 @@ MOST_TRAINING = 2_000
 
 FARTHEST = 4.0
 
-Similarity = Callable[[IntArray, IntArray], tuple[FloatArray, FloatArray]]
-"""(known rows, rows asked) -> similarity of the known, and of those asked, to the known ones."""
+
+class Likeness(Protocol):
+    """How alike queries are to some known ones."""
+
+    def matrix(self) -> FloatArray:
+        """Returns the similarities of the known to one another, shape (n, n)."""
+        ...
+
+    def weighted(self, asked: IntArray, dual: FloatArray) -> FloatArray:
+        """Returns the similarities of the rows asked to the known, each known one weighed, summed: (m,)."""
+        ...
+
+
+Similarity = Callable[[IntArray], Likeness]
+"""Known rows -> how alike others are to them."""
 
 Candidate = tuple[Similarity, ...]
 """Their sum is a kernel."""
@@ -47,10 +61,12 @@ class RecordedProbe:
         fitted = known[_chosen(groups[known], seed)]
         rest = np.setdiff1d(known, fitted)
         others = np.concatenate([rest, asked])
-        parts = {each: each(fitted, others) for each in dict.fromkeys(sum(self.candidates, ()))}
-        kernels = [_summed(parts[each][0] for each in own) for own in self.candidates]
+        parts = {each: each(fitted) for each in dict.fromkeys(sum(self.candidates, ()))}
+        known_parts = {each: part.matrix() for each, part in parts.items()}
+        kernels = [_summed(known_parts[each] for each in own) for own in self.candidates]
         ridge = KernelRidge(kernels, *self._seen(fitted), groups[fitted], seed)
-        scores = ridge.score(_summed(parts[each][1] for each in self.candidates[ridge.kernel]))
+        chosen = self.candidates[ridge.kernel]
+        scores = ridge.score(_summed(parts[each].weighted(others, ridge.dual) for each in chosen))
         held_out = np.empty(len(known))
         held_out[np.searchsorted(known, fitted)] = ridge.held_out
         held_out[np.searchsorted(known, rest)] = scores[: len(rest)]
@@ -63,68 +79,111 @@ class RecordedProbe:
         return self.rates[rows], np.ones(len(rows), dtype=np.int64)
 
 
-def text_probe(outcomes: Outcomes, more: Sequence[Similarity]) -> RecordedProbe:
+def text_probe(outcomes: Outcomes, texts: Texts, more: Sequence[Similarity]) -> RecordedProbe:
     """Returns the probe that reads the prompts' text, and what else is given."""
-    return RecordedProbe(outcomes, [(text(Texts.of(outcomes.prompts)), *more)])
+    return RecordedProbe(outcomes, [(text(texts), *more)])
 
 
-def state_probe(outcomes: Outcomes, states: States, more: Sequence[Similarity]) -> RecordedProbe:
+def state_probe(
+    outcomes: Outcomes, texts: Texts, states: States, more: Sequence[Similarity]
+) -> RecordedProbe:
     """Returns the probe that reads states, text, or both, whichever predicts best, and what else is given."""
-    words, line, near = text(Texts.of(outcomes.prompts)), linear(states), nearness(states)
+    words, line, near = text(texts), linear(states), nearness(states)
     candidates = [(words,), (line,), (line, words), (near, words)]
     return RecordedProbe(outcomes, [(*own, *more) for own in candidates])
 
 
-def baselines(outcomes: Outcomes) -> dict[str, RecordedProbe]:
+def baselines(outcomes: Outcomes, texts: Texts) -> dict[str, RecordedProbe]:
     """Returns what a probe should beat: TF-IDF of words alone, and the prompt's length."""
     return {
-        "tfidf": RecordedProbe(outcomes, [(words(Texts.of(outcomes.prompts)),)]),
+        "tfidf": RecordedProbe(outcomes, [(words(texts),)]),
         "length": RecordedProbe(outcomes, [(nearness(lengths(outcomes.prompts)),)]),
     }
 
 
 def text(texts: Texts) -> Similarity:
     """Returns similarity by words, characters and surface."""
-
-    def found(known: IntArray, asked: IntArray) -> tuple[FloatArray, FloatArray]:
-        own = TextSimilarity(texts.take(known))
-        return own.matrix(texts.take(known)), own.matrix(texts.take(asked))
-
-    return found
+    return lambda known: _Read(texts, TextSimilarity(texts.take(known)))
 
 
 def words(texts: Texts) -> Similarity:
     """Returns similarity by the TF-IDF of words alone."""
+    return lambda known: _Read(texts, WordSimilarity(texts.take(known)))
 
-    def found(known: IntArray, asked: IntArray) -> tuple[FloatArray, FloatArray]:
-        own = TextSimilarity(texts.take(known))
-        return own.words(texts.take(known)), own.words(texts.take(asked))
 
-    return found
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """Rows are read where they are asked for."""
+
+    texts: Texts
+    own: TextSimilarity | WordSimilarity
+
+    def matrix(self) -> FloatArray:
+        return self.own.matrix()
+
+    def weighted(self, asked: IntArray, dual: FloatArray) -> FloatArray:
+        return self.own.weighted(self.texts.take(asked), dual)
 
 
 def linear(values: States) -> Similarity:
     """Returns the mean product of columns, standardised by the known rows."""
-
-    def found(known: IntArray, asked: IntArray) -> tuple[FloatArray, FloatArray]:
-        ours, theirs = _standardised(values, known, asked)
-        size = max(ours.shape[1], 1)
-        return ours @ ours.T / size, theirs @ ours.T / size
-
-    return found
+    return lambda known: _Line(_Standardised.by(values, known))
 
 
 def nearness(values: States) -> Similarity:
     """Returns `exp(-d/2)`, d the mean squared distance of columns, standardised by the known rows."""
+    return lambda known: _Near(_Standardised.by(values, known))
 
-    def found(known: IntArray, asked: IntArray) -> tuple[FloatArray, FloatArray]:
-        ours, theirs = _standardised(values, known, asked)
-        size = max(2 * ours.shape[1], 1)
-        return np.exp(-cdist(ours, ours, "sqeuclidean") / size), np.exp(
-            -cdist(theirs, ours, "sqeuclidean") / size
-        )
 
-    return found
+@dataclass(frozen=True, eq=False)
+class _Standardised:
+    """Columns by mean and deviation of the known rows, cut at four deviations; constant ones are left out."""
+
+    values: States
+    centre: FloatArray
+    scale: FloatArray
+    used: BoolArray
+    known: IntArray
+
+    @classmethod
+    def by(cls, values: States, known: IntArray) -> _Standardised:
+        ours = values[known].astype(np.float64)
+        scale = ours.std(axis=0)
+        return cls(values, ours.mean(axis=0), scale, scale > 1e-6, known)
+
+    def of(self, rows: IntArray) -> FloatArray:
+        given = self.values[rows][:, self.used].astype(np.float64)
+        given = (given - self.centre[self.used]) / self.scale[self.used]
+        return np.asarray(np.clip(given, -FARTHEST, FARTHEST))
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    columns: _Standardised
+
+    def matrix(self) -> FloatArray:
+        ours = self.columns.of(self.columns.known)
+        return np.asarray(ours @ ours.T / max(ours.shape[1], 1))
+
+    def weighted(self, asked: IntArray, dual: FloatArray) -> FloatArray:
+        ours, theirs = self.columns.of(self.columns.known), self.columns.of(asked)
+        return np.asarray(theirs @ (ours.T @ dual) / max(ours.shape[1], 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Near:
+    columns: _Standardised
+
+    def matrix(self) -> FloatArray:
+        return self._to_known(self.columns.known)
+
+    def weighted(self, asked: IntArray, dual: FloatArray) -> FloatArray:
+        return np.asarray(self._to_known(asked) @ dual)
+
+    def _to_known(self, rows: IntArray) -> FloatArray:
+        ours, theirs = self.columns.of(self.columns.known), self.columns.of(rows)
+        apart = cdist(theirs, ours, "sqeuclidean") / max(2 * ours.shape[1], 1)
+        return np.asarray(np.exp(-apart))
 
 
 def metadata_values(rows: Sequence[Sequence[float | str]]) -> States:
@@ -143,17 +202,6 @@ def metadata_values(rows: Sequence[Sequence[float | str]]) -> States:
             columns.append([float(value or 0) for value in values])
             columns.append([float(value == "") for value in values])
     return np.array(columns, dtype=np.float32).T
-
-
-def _standardised(values: States, known: IntArray, asked: IntArray) -> tuple[FloatArray, FloatArray]:
-    ours = values[known].astype(np.float64)
-    centre, scale = ours.mean(axis=0), ours.std(axis=0)
-    used = scale > 1e-6
-    both = (ours, values[asked].astype(np.float64))
-    first, second = (
-        np.clip(((each - centre) / np.where(used, scale, 1))[:, used], -FARTHEST, FARTHEST) for each in both
-    )
-    return first, second
 
 
 def _chosen(groups: IntArray, seed: int) -> IntArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from adaqueue.adapters.recorded_probes import (
@@ -37,12 +38,16 @@ class _Probes:
         return Prepared(replace(self.probe, rates=rates), others, self.cut)
 
 
+_read = lru_cache(maxsize=1)(Texts.of)
+"""A set's prompts are looked through for near duplicates, and then again by each probe."""
+
+
 class TextWorkshop:
     """Makes probes that read the prompts' text."""
 
     def near_duplicates(self, prompts: Sequence[str]) -> IntArray:
         """Returns a number for each prompt, the same for prompts of nearly the same words."""
-        return Texts.of(prompts).near_duplicates()
+        return _read(tuple(prompts)).near_duplicates()
 
     def prepare(
         self, outcomes: Outcomes, metadata: Sequence[Sequence[float | str]], on_progress: Progress
@@ -65,7 +70,8 @@ class TextWorkshop:
         self, outcomes: Outcomes, metadata: Sequence[Sequence[float | str]], on_progress: Progress
     ) -> _Probes:
         more = [nearness(metadata_values(metadata))] if metadata[0] else []
-        return _Probes(text_probe(outcomes, more), baselines(outcomes), 0)
+        texts = _read(outcomes.prompts)
+        return _Probes(text_probe(outcomes, texts, more), baselines(outcomes, texts), 0)
 
 
 class ModelWorkshop(TextWorkshop):
@@ -90,4 +96,5 @@ class ModelWorkshop(TextWorkshop):
 
         states, cut = self._features.states(outcomes.messages, on_states)
         more = [nearness(metadata_values(metadata))] if metadata[0] else []
-        return _Probes(state_probe(outcomes, states, more), baselines(outcomes), cut)
+        texts = _read(outcomes.prompts)
+        return _Probes(state_probe(outcomes, texts, states, more), baselines(outcomes, texts), cut)

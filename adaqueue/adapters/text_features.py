@@ -94,12 +94,12 @@ class TextProbe:
             seed: of the folds.
         """
         self._similarity = TextSimilarity(texts)
-        self._ridge = KernelRidge([self._similarity.matrix(texts)], successes, samples, groups, seed)
+        self._ridge = KernelRidge([self._similarity.matrix()], successes, samples, groups, seed)
         self.held_out = self._ridge.held_out
 
     def score(self, texts: Texts) -> FloatArray:
         """Returns the logit of each query's predicted success probability, shape (n,)."""
-        return self._ridge.score(self._similarity.matrix(texts))
+        return self._ridge.score(self._similarity.weighted(texts, self._ridge.dual))
 
 
 class TextSimilarity:
@@ -116,16 +116,27 @@ class TextSimilarity:
         self._centre, self._scale = texts.surface.mean(axis=0), texts.surface.std(axis=0)
         self._known = self._read(texts)
 
-    def words(self, texts: Texts) -> FloatArray:
-        """Returns the cosine of their words' TF-IDF alone, shape (len(texts), known prompts)."""
-        return np.asarray((self._words.transform(texts.words) @ self._known[0].T).toarray())
+    def matrix(self) -> FloatArray:
+        """Returns words, characters and surface together, of the prompts to one another, shape (n, n)."""
+        words, characters, surface = self._known
+        both = (words @ words.T + characters @ characters.T).toarray()
+        return np.asarray(both / 2 + self._closeness(surface))
 
-    def matrix(self, texts: Texts) -> FloatArray:
-        """Returns words, characters and surface together, shape (len(texts), known prompts)."""
-        given = self._read(texts)
-        words, characters = ((a @ b.T).toarray() for a, b in zip(given[:2], self._known[:2], strict=True))
-        apart = cdist(given[2], self._known[2], "sqeuclidean") / max(2 * self._used.sum(), 1)
-        return np.asarray((words + characters) / 2 + np.exp(-apart))
+    def weighted(self, texts: Texts, dual: FloatArray) -> FloatArray:
+        """Returns the similarities of others to the prompts, each weighed, summed, shape (len(texts),).
+
+        Args:
+            texts: the others.
+            dual: a weight of each prompt, shape (n,).
+        """
+        ours, theirs = self._known, self._read(texts)
+        both = theirs[0] @ (ours[0].T @ dual) + theirs[1] @ (ours[1].T @ dual)
+        return np.asarray(both / 2 + self._closeness(theirs[2]) @ dual)
+
+    def _closeness(self, surface: FloatArray) -> FloatArray:
+        apart = cdist(surface, self._known[2], "sqeuclidean")
+        apart /= -max(2 * int(self._used.sum()), 1)
+        return np.asarray(np.exp(apart, out=apart))
 
     def _read(self, texts: Texts) -> tuple[Any, Any, FloatArray]:
         surface = (texts.surface - self._centre)[:, self._used] / self._scale[self._used]
@@ -154,3 +165,23 @@ def _surface(prompt: str) -> list[float]:
     ]
     many = max(len(words), 1)
     return [*np.log1p(counts), len(set(words)) / many, sum(map(len, words)) / many]
+
+
+class WordSimilarity:
+    """Cosine of the TF-IDF of words alone, see `TextSimilarity`.
+
+    Args:
+        texts: those prompts.
+    """
+
+    def __init__(self, texts: Texts) -> None:
+        self._words = TfidfTransformer(sublinear_tf=True).fit(texts.words)
+        self._known = self._words.transform(texts.words)
+
+    def matrix(self) -> FloatArray:
+        """Returns the similarities of the prompts to one another, shape (n, n)."""
+        return np.asarray((self._known @ self._known.T).toarray())
+
+    def weighted(self, texts: Texts, dual: FloatArray) -> FloatArray:
+        """Returns the similarities of others to the prompts, each weighed, summed, shape (len(texts),)."""
+        return np.asarray(self._words.transform(texts.words) @ (self._known.T @ dual))

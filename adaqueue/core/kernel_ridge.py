@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.linalg import solve
 from scipy.optimize import minimize
 
 from adaqueue.core.folds import balanced_folds
@@ -19,6 +20,7 @@ class KernelRidge:
 
     Attributes:
         kernel: place of the kernel with the least held-out error, among those given.
+        dual: weights of the training queries, shape (n,), for the similarities by that kernel.
         held_out: score of each training query from a fit without its fold, shape (n,): what a rule or a
             calibration is to be fitted on.
     """
@@ -26,7 +28,7 @@ class KernelRidge:
     def __init__(
         self,
         kernels: Sequence[FloatArray],
-        successes: IntArray,
+        successes: IntArray | FloatArray,
         samples: IntArray,
         groups: IntArray,
         seed: int,
@@ -36,7 +38,7 @@ class KernelRidge:
         Args:
             kernels: similarities of the training queries to one another, each positive semidefinite, shape
                 (n, n); held-out error chooses among them.
-            successes: verified successes of each, shape (n,), 0..samples.
+            successes: verified successes of each, shape (n,), 0..samples: their share is predicted.
             samples: drawn of each, shape (n,), at least 1.
             groups: queries of one number are held out together, shape (n,).
             seed: of the folds.
@@ -45,52 +47,62 @@ class KernelRidge:
         self._mean = float(rates.mean())
         folds = balanced_folds(groups, rates, FOLDS, seed)
         target = rates - self._mean
-        fits = [_ridge(kernel, target, folds) for kernel in kernels]
+        fits = [_best(kernel, target, folds) for kernel in kernels]
         self.kernel = min(range(len(fits)), key=lambda place: _error(fits[place], target))
-        held_out, self._dual = fits[self.kernel]
+        ridge, held_out = fits[self.kernel]
+        self.dual = _weights(kernels[self.kernel], ridge, target)
         self._line = _logistic_line(held_out, rates)
-        self.held_out = self._logit(held_out)
+        self.held_out = self.score(held_out)
 
-    def score(self, similarity: FloatArray) -> FloatArray:
+    def score(self, weighted: FloatArray) -> FloatArray:
         """Returns the logit of each query's predicted success probability, shape (m,).
 
         Args:
-            similarity: of each query to the training queries, by the kernel that was chosen, shape (m, n).
+            weighted: similarities of each query to the training queries, times `dual`, summed, shape (m,).
         """
-        return self._logit(similarity @ self._dual)
-
-    def _logit(self, predicted: FloatArray) -> FloatArray:
-        scores: FloatArray = self._line[0] + self._line[1] * predicted
+        scores: FloatArray = self._line[0] + self._line[1] * weighted
         return scores
 
 
-_Fit = tuple[FloatArray, FloatArray]
-"""Held-out predictions, and the dual coefficients of the fit with all."""
+_Fit = tuple[float, FloatArray]
+"""A ridge, and its held-out predictions."""
 
 
 def _error(fit: _Fit, target: FloatArray) -> float:
-    return float(np.sum((fit[0] - target) ** 2))
+    return float(np.sum((fit[1] - target) ** 2))
 
 
-def _ridge(kernel: FloatArray, target: FloatArray, folds: IntArray) -> _Fit:
-    """Returns the fit of the ridge with the least held-out error."""
-    values, vectors = np.linalg.eigh(kernel)
-    fits = [_held_out(np.maximum(values, 0.0) + ridge, vectors, target, folds) for ridge in RIDGES]
-    return min(fits, key=lambda fit: _error(fit, target))
+def _best(kernel: FloatArray, target: FloatArray, folds: IntArray) -> _Fit:
+    """Returns the fit of the least held-out error, downhill from the middle of the ridges."""
+    known: dict[int, _Fit] = {}
+
+    def fit(place: int) -> _Fit:
+        if place not in known:
+            known[place] = (RIDGES[place], _held_out(kernel, RIDGES[place], target, folds))
+        return known[place]
+
+    place, moved = len(RIDGES) // 2, True
+    while moved:
+        near = [place, *(other for other in (place - 1, place + 1) if 0 <= other < len(RIDGES))]
+        best = min(near, key=lambda other: _error(fit(other), target))
+        place, moved = best, best != place
+    return fit(place)
 
 
-def _held_out(values: FloatArray, vectors: FloatArray, target: FloatArray, folds: IntArray) -> _Fit:
-    """Returns what fits without each fold predict for it, and the dual coefficients of the fit with all.
-
-    With G the inverse of kernel plus ridge, the residuals of a fold that was left out are `G_ff^-1 (G y)_f`.
-    """
-    dual = (vectors / values) @ (vectors.T @ target)
+def _held_out(kernel: FloatArray, ridge: float, target: FloatArray, folds: IntArray) -> FloatArray:
+    """Returns what a fit without each fold predicts for it, shape (n,)."""
     predicted = np.empty_like(target)
     for fold in np.unique(folds):
-        own = folds == fold
-        block = (vectors[own] / values) @ vectors[own].T
-        predicted[own] = target[own] - np.linalg.solve(block, dual[own])
-    return predicted, dual
+        own, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        dual = _weights(kernel[np.ix_(others, others)], ridge, target[others])
+        predicted[own] = kernel[np.ix_(own, others)] @ dual
+    return predicted
+
+
+def _weights(kernel: FloatArray, ridge: float, target: FloatArray) -> FloatArray:
+    loaded = kernel.copy()
+    loaded.flat[:: len(loaded) + 1] += ridge
+    return np.asarray(solve(loaded, target, assume_a="pos", overwrite_a=True, check_finite=False))
 
 
 def _logistic_line(predicted: FloatArray, rates: FloatArray) -> tuple[float, float]:

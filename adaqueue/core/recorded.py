@@ -14,7 +14,7 @@ from adaqueue.core.marginal import IntArray
 from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.plain import check_finite, check_text
 from adaqueue.core.query import Query
-from adaqueue.core.recording import Recording
+from adaqueue.core.recording import Recording, counts
 from adaqueue.errors import BadOutcomesError, BadQueryError
 
 PAIR_FIELDS = ("weak", "strong", "cost")
@@ -22,6 +22,7 @@ MOST_TAG = 100
 """Characters of a piece of metadata that serves as a feature: a tag, not a text."""
 
 SIDE_FIELDS = ("model", "n", "successes", "rewards", "tokens", "samples")
+OUTCOME_FIELDS = frozenset({"n", "successes", "rewards", "tokens", "samples"})
 COSTS = {"weak": 1.0, "strong": 10.0}
 """Of a call of each decoder, where a row names none."""
 
@@ -78,11 +79,13 @@ class RecordedQuery:
         _check_domain(row.get("domain"))
         _check_stopped(row.get("stopped"))
         two = any(name in row for name in PAIR_FIELDS)
-        given = {name: value for name, value in row.items() if name not in _dropped(row, two)}
+        counted = not two and set(row) & OUTCOME_FIELDS == {"n", "successes"}
+        dropped = (*_dropped(row, two), *(("n", "successes") if counted else ()))
+        given = {name: value for name, value in row.items() if name not in dropped}
         query = Query.from_row({"id": f"line-{line}", **given, "domain": "chat"})
         if two:
             return _of_two(query, row)
-        rewards, tokens = _rewards(query.recording, "")
+        rewards, tokens = _of_counts(row) if counted else _rewards(query.recording, "")
         return cls(query, rewards, tokens, _group(row))
 
 
@@ -117,6 +120,12 @@ def _rewards(recording: Recording | None, whose: str) -> tuple[tuple[float, ...]
     rewards = tuple(float(sample.reward) for sample in recording.samples if sample.reward is not None)
     counted = [sample.tokens for sample in recording.samples if sample.tokens is not None]
     return rewards, float(np.mean(counted)) if counted else float("nan")
+
+
+def _of_counts(row: Mapping[str, Any]) -> tuple[tuple[float, ...], float]:
+    """Returns rewards in no order, as every order of them is as likely, and no tokens."""
+    samples, successes = counts(row)
+    return (1.0,) * successes + (0.0,) * (samples - successes), float("nan")
 
 
 def _of_two(query: Query, row: Mapping[str, Any]) -> RecordedQuery:

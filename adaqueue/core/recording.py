@@ -90,18 +90,26 @@ class Recording:
         return cls(tuple(RecordedSample(*sample) for sample in data["samples"]), model=data["model"])
 
 
+def counts(row: Mapping[str, Any]) -> tuple[int, int]:
+    """Returns `n` and `successes` of a row that has them.
+
+    Raises:
+        BadQueryError: they are no counts, or contradict each other.
+    """
+    n = whole("n", row["n"], 1, MAX_SAMPLES)
+    return n, whole("successes", row.get("successes"), 0, n)
+
+
 def _check_counts(row: Mapping[str, Any]) -> None:
     """Counts beside samples are their summary: the samples themselves are replayed, and verified."""
-    n = whole("n", row["n"], 1, MAX_SAMPLES)
-    whole("successes", row.get("successes"), 0, n)
+    n, _ = counts(row)
     if isinstance(row["samples"], list) and len(row["samples"]) != n:
         raise BadQueryError("n", n, f"contradicts the {len(row['samples'])} samples: leave n out")
 
 
 def _from_counts(row: Mapping[str, Any]) -> tuple[RecordedSample, ...]:
     """`n` and `successes`, the order unknown: replayed in an order seeded by the row's id and prompt."""
-    n = whole("n", row["n"], 1, MAX_SAMPLES)
-    successes = whole("successes", row.get("successes"), 0, n)
+    n, successes = counts(row)
     rewards = [1.0] * successes + [0.0] * (n - successes)
     seed = f"{row.get('id')}\n{row.get('prompt')}".encode(errors="surrogatepass")
     random.Random(seed).shuffle(rewards)  # noqa: S311 - an order, no secret

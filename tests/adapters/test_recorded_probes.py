@@ -13,8 +13,11 @@ from adaqueue.adapters.recorded_probes import (
     metadata_values,
     nearness,
     state_probe,
+    text,
     text_probe,
+    words,
 )
+from adaqueue.adapters.text_features import Texts
 from adaqueue.core.outcomes import Outcomes, States
 
 N, DRAWS = 120, 20
@@ -46,6 +49,10 @@ def telling_states() -> States:
     return noise.astype(np.float32)
 
 
+def by_text(data: Outcomes) -> RecordedProbe:
+    return text_probe(data, Texts.of(data.prompts), [])
+
+
 def told(probe: RecordedProbe) -> float:
     """Correlation of the scores of queries not seen with the truth."""
     scores = probe(KNOWN, ASKED, 0).asked
@@ -53,21 +60,21 @@ def told(probe: RecordedProbe) -> float:
 
 
 def test_text_that_tells_is_read_and_text_that_does_not_is_worth_nothing() -> None:
-    assert told(text_probe(TELLING, [])) > 0.9
-    assert told(baselines(TELLING)["tfidf"]) > 0.9
-    assert abs(told(text_probe(SILENT, []))) < 0.4
+    assert told(by_text(TELLING)) > 0.9
+    assert told(baselines(TELLING, Texts.of(TELLING.prompts))["tfidf"]) > 0.9
+    assert abs(told(by_text(SILENT))) < 0.4
 
 
 def test_states_are_read_where_the_text_tells_nothing_and_do_no_harm_where_it_does() -> None:
-    assert told(state_probe(SILENT, telling_states(), [])) > 0.8
+    assert told(state_probe(SILENT, Texts.of(SILENT.prompts), telling_states(), [])) > 0.8
     noise = np.random.default_rng(3).normal(size=(N, 12)).astype(np.float32)
-    assert told(state_probe(TELLING, noise, [])) > 0.9
+    assert told(state_probe(TELLING, Texts.of(TELLING.prompts), noise, [])) > 0.9
 
 
 def test_metadata_that_tells_is_read_beside_the_text() -> None:
     tags: list[list[float | str]] = [["easy" if easy else "hard"] for easy in EASY]
     for values in (metadata_values(tags), metadata_values([[3.0 * easy] for easy in EASY])):
-        assert told(text_probe(SILENT, [nearness(values)])) > 0.8
+        assert told(text_probe(SILENT, Texts.of(SILENT.prompts), [nearness(values)])) > 0.8
 
 
 def test_metadata_becomes_numbers_and_a_column_for_each_tag() -> None:
@@ -81,7 +88,10 @@ def test_scores_hang_on_no_outcome_that_is_not_known() -> None:
     changed = Outcomes(
         TELLING.ids, TELLING.messages, None, tuple(mixed), TELLING.stopped, TELLING.groups, TELLING.tokens
     )
-    pairs = [(text_probe(data, []), state_probe(data, telling_states(), [])) for data in (TELLING, changed)]
+    pairs = [
+        (by_text(data), state_probe(data, Texts.of(data.prompts), telling_states(), []))
+        for data in (TELLING, changed)
+    ]
     for before, after in zip(*pairs, strict=True):
         first, second = before(KNOWN, ASKED, 0), after(KNOWN, ASKED, 0)
         assert (first.asked == second.asked).all()
@@ -89,10 +99,10 @@ def test_scores_hang_on_no_outcome_that_is_not_known() -> None:
 
 
 def test_held_out_scores_are_those_of_fits_without_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = text_probe(SILENT, [])(KNOWN, ASKED, 0).held_out
+    whole = by_text(SILENT)(KNOWN, ASKED, 0).held_out
     assert abs(np.corrcoef(whole, SILENT.successes[KNOWN])[0, 1]) < 0.5
     monkeypatch.setattr(recorded_probes, "MOST_TRAINING", 30)
-    some = text_probe(TELLING, [])(KNOWN, ASKED, 0)
+    some = by_text(TELLING)(KNOWN, ASKED, 0)
     assert len(some.held_out) == len(KNOWN)
     assert np.corrcoef(some.held_out, CHANCE[KNOWN])[0, 1] > 0.8
     assert np.corrcoef(some.asked, CHANCE[ASKED])[0, 1] > 0.8
@@ -102,6 +112,16 @@ def test_columns_that_never_change_among_the_known_are_left_out() -> None:
     values = telling_states()
     values[KNOWN, 0] = 1.0
     for similarity in (linear(values), nearness(values)):
-        ours, theirs = similarity(KNOWN, ASKED)
-        assert np.isfinite(ours).all()
-        assert theirs.shape == (len(ASKED), len(KNOWN))
+        alike = similarity(KNOWN)
+        assert np.isfinite(alike.matrix()).all()
+        assert alike.weighted(ASKED, np.ones(len(KNOWN))).shape == (len(ASKED),)
+
+
+def test_what_others_are_worth_is_the_sum_of_their_weighed_similarities() -> None:
+    """Asked about the known rows themselves, that is the matrix times the weights."""
+    dual = np.random.default_rng(4).normal(size=len(KNOWN))
+    texts, values = Texts.of(TELLING.prompts), telling_states()
+    for similarity in (text(texts), words(texts), linear(values), nearness(values)):
+        alike = similarity(KNOWN)
+        np.testing.assert_allclose(alike.weighted(KNOWN, dual), alike.matrix() @ dual, atol=1e-9)
+        np.testing.assert_allclose(alike.matrix(), alike.matrix().T, atol=1e-9)
