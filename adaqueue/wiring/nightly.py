@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,12 +24,12 @@ from adaqueue.core.errands import Errand
 from adaqueue.core.query import Query
 from adaqueue.core.specs import EVALUATION, Run
 from adaqueue.core.suites import LIVE, RECORDED, Measured, Suite
-from adaqueue.errors import AdaQueueError, SettingsError
+from adaqueue.errors import AdaQueueError, SettingsError, UnavailableError
 from adaqueue.flows.live_suites import LiveSuites
 from adaqueue.flows.nightly import Evaluator, bad_news, figures_of, regressions
 from adaqueue.settings import Settings
 from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
-from adaqueue.wiring.clients import client_services
+from adaqueue.wiring.clients import ClientServices, client_services
 from adaqueue.wiring.processes import registry, start
 from adaqueue.wiring.reports import write_report
 from adaqueue.wiring.trainer import EVALUATE, EVALUATE_AGAIN, near_duplicates
@@ -36,6 +37,9 @@ from adaqueue.wiring.trainer import EVALUATE, EVALUATE_AGAIN, near_duplicates
 __all__ = ["Hands", "NightDesk", "bad_news", "figures_of", "night_desk", "regressions", "run_evaluator"]
 
 log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 1_800.0
+PAUSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ def night_desk(
     database = Database(addresses(settings).database_url)
     books = PostgresEvaluations(database)
     try:
-        with _evaluator(given, books, hands) as evaluator:
+        with _evaluator(partial(client_services, *given), books, hands) as evaluator:
             yield NightDesk(suites, evaluator, books)
     finally:
         database.close()
@@ -122,7 +126,7 @@ def run_evaluator(hands: Hands) -> None:
     app = make_app(addresses(settings).broker_url)
 
     def work() -> None:
-        with _evaluator((None, {}), books, hands) as evaluator:
+        with _evaluator(_patient_client, books, hands) as evaluator:
             evaluate_slot(settings, books, evaluator)
 
     add_slot_task(app, EVALUATE, work)
@@ -154,10 +158,10 @@ def evaluate_slot(settings: Settings, books: PostgresEvaluations, evaluator: Eva
 
 @contextmanager
 def _evaluator(
-    given: tuple[Path | None, Mapping[str, Any]], books: PostgresEvaluations, hands: Hands
+    connect: Callable[[], ClientServices], books: PostgresEvaluations, hands: Hands
 ) -> Iterator[Evaluator]:
     """An evaluator; it connects to the system with the first live suite."""
-    services = cache(partial(client_services, *given))
+    services = cache(connect)
 
     def live(suite: Suite, night: str) -> Measured:
         client = services()
@@ -195,3 +199,16 @@ def _evaluator(
     finally:
         if services.cache_info().currsize:
             services().close()
+
+
+def _patient_client() -> ClientServices:
+    """Returns what a client needs, once a sampler is up: a model loads for long."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return client_services(None, {})
+        except UnavailableError as error:
+            if time.monotonic() > deadline:
+                raise
+            log.info("%s: the night waits", error)
+            time.sleep(PAUSE_SECONDS)
