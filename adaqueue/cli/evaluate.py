@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from adaqueue.cli.evaluation_report import as_data, show
-from adaqueue.cli.options import JsonFile, check_writable, write_json
+from adaqueue.cli.options import JsonFile, average_budgets, check_writable, write_json
 from adaqueue.cli.provenance import command_line, source, versions
 from adaqueue.cli.recorded_rows import Rows, read_rows, say
 from adaqueue.cli.reporting import ReportFolder, check_report, save_report
 from adaqueue.core.evaluation import Progress
-from adaqueue.errors import AdaQueueError, SettingsError
+from adaqueue.errors import AdaQueueError
 from adaqueue.flows.evaluate import Options, Workshop, report_on
 from adaqueue.flows.evaluate_training import Training
 from adaqueue.wiring.evaluation import workshop
@@ -90,7 +90,8 @@ def evaluate(
     check_writable(json)
     check_report(report_folder)
     names = tuple(name for name in metadata.split(",") if name)
-    options = Options(_budgets(budgets), folds, seeds, names, optimism)
+    chosen = None if budgets is None else average_budgets(budgets)
+    options = Options(chosen, folds, seeds, names, optimism)
     maker, named = workshop(features), _named(files)
     training, incomplete = _training(train_on or [], Console(stderr=True))
     read = {name: read_rows(path) for name, path in named.items()}
@@ -111,15 +112,6 @@ def evaluate(
     save_report(report_folder, figures)
     if incomplete or any(data["refused"] or "error" in data for data in sets.values()):
         raise typer.Exit(INCOMPLETE)
-
-
-def _budgets(given: str | None) -> tuple[int, ...] | None:
-    if given is None:
-        return None
-    parts = [part.strip() for part in given.split(",")]
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
-        raise SettingsError(f"budgets: {given!r}: give whole numbers above 0, as in 1,2,4,8")
-    return tuple(sorted({int(part) for part in parts}))
 
 
 def _named(files: Sequence[str]) -> dict[str, str]:
