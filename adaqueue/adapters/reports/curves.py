@@ -96,7 +96,7 @@ def budget_axis(into: Axes, budgets: Sequence[float]) -> None:
 
 def as_percent(value: float, _: object = None) -> str:
     """Returns a tick of shares."""
-    return f"{100 * value:.0f}%"
+    return f"{100 * value:.4g}%"
 
 
 def _frame(into: Axes, rows: Mapping[str, Mapping[str, Any]], labels: Axis) -> None:

@@ -21,6 +21,9 @@ POLICIES = {
     "sequential_16_waves": "the same in sixteen waves",
     "random": "sends a share of the queries to the strong decoder by chance",
     "routed": "sends the share that the probe prefers there",
+    "routed_by_tfidf": "the share that TF-IDF of the words prefers",
+    "routed_by_length": "the share that the prompt's length prefers",
+    "cascade": "asks the weak decoder first, and the strong one where that failed",
     "strong": "sends every query to the strong decoder",
     "weak": "sends none",
 }

@@ -65,12 +65,15 @@ def _limits(found: Rows) -> Figure:
 
 def _errors(figures: Figures) -> Figure:
     found, budget = figures["verifier_errors"], headline_budget(figures)
-    told = {
-        "policies": ("Answered and right", "share of queries"),
-        "accepted_right": ("Right, of the accepted", "share of accepted answers"),
-    }
-    panels = tuple(sweeps.errors(found, key, budget, labels) for key, labels in told.items())
-    tables = tuple(figure_tables.errors(found, key, title) for key, (title, _) in told.items())
+    titles = {"policies": "Answered and right", "accepted_right": "Right, of the accepted"}
+    drawn = (
+        ("policies", "false_accepts"),
+        ("accepted_right", "false_accepts"),
+        ("policies", "false_rejects"),
+    )
+    ways = {"policies": "share of queries", "accepted_right": "share of accepted answers"}
+    panels = tuple(sweeps.errors(found, key, swept, budget, (titles[key], ways[key])) for key, swept in drawn)
+    tables = tuple(figure_tables.errors(found, key, title) for key, title in titles.items())
     caption = f"What is left where the verifier passes wrong answers and fails right ones, at B = {budget}."
     return Figure("verifier-errors", "A verifier that errs", caption, panels, tables)
 

@@ -72,6 +72,9 @@ LOOKS = {
     "sequential_beta": Look("blue", "P", "--"),
     "random": Look("grey", "o"),
     "routed": Look("blue", "o", width=2.4),
+    "routed_by_tfidf": Look("pink", "^", "--"),
+    "routed_by_length": Look("olive", "v", "--"),
+    "cascade": Look("black", "+", "-."),
     "strong": Look("orange", "s", "--"),
     "weak": Look("teal", "D", "--"),
 }

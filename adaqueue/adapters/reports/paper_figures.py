@@ -15,8 +15,9 @@ STRONG = "share of queries sent to the strong decoder"
 AT_ONCE = ("uniform", "window", "bins", "beta_window", "oracle")
 """The paper's policies, and ours that decide as they do: before the first sample."""
 
+STOPPING = "uniform_early_stop"
 MANY = 6
-"""Policies beyond which those that stop get a panel of their own."""
+"""Policies beyond which those that stop at a success get a panel of their own."""
 
 OWN_PANEL = ("window", "bins", "sequential")
 """The paper's two and the default; tables have the others."""
@@ -44,7 +45,7 @@ def shown(rows: Rows) -> list[str]:
 
 def parted(rows: Rows) -> dict[str, Rows]:
     """Returns the policies in panels by title: together if few, else by whether they stop at a success."""
-    if len(rows) <= MANY:
+    if STOPPING not in rows or len(rows) <= MANY:
         return {"": rows}
     stopping = {name: row for name, row in rows.items() if name == "uniform" or name not in AT_ONCE}
     return {

@@ -7,9 +7,12 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from adaqueue.adapters.reports.curves import Axis, budget_axis, plot
+from adaqueue.adapters.reports.curves import Axis, as_percent, budget_axis, plot
 from adaqueue.adapters.reports.drawing import Panel
 from adaqueue.adapters.reports.palette import OTHERS, hue, look_of
+
+ERRING = ("uniform", "uniform_early_stop", "window", "bins", "sequential", "sequential_oracle")
+"""Drawn where the verifier errs; tables have the others."""
 
 SHADES = ("blue", "orange", "teal", "pink", "olive", "grey", "black")
 
@@ -34,32 +37,32 @@ def limits(policy: str, row: Mapping[str, Mapping[str, float]]) -> Panel:
     return Panel(policy, f"Success over b_max. {said}.", draw, len(row))
 
 
-def errors(found: Sequence[Mapping[str, Any]], key: str, budget: str, labels: Axis) -> Panel:
-    """Returns what policies reach where the verifier errs, a place on x for each pair of error rates.
+def errors(found: Sequence[Mapping[str, Any]], key: str, swept: str, budget: str, labels: Axis) -> Panel:
+    """Returns what policies reach over one error rate of the verifier, the other as small as it was tried.
 
     Args:
         found: `false_accepts`, `false_rejects` and, under the key, policy -> budget -> value.
         key: what is drawn.
+        swept: the rate on x.
         budget: for which.
         labels: title and y label.
     """
-    policies = list(found[0][key])
+    other = ({"false_accepts", "false_rejects"} - {swept}).pop()
+    least = min(item[other] for item in found)
+    items = [item for item in found if item[other] == least]
+    policies = [name for name in ERRING if name in found[0][key]] or list(found[0][key])
+    values = {name: [_value(item[key][name].get(budget)) for item in items] for name in policies}
 
     def draw(into: Axes) -> None:
-        places = [float(place) for place in range(len(found))]
-        for place, policy in enumerate(policies):
-            plot(into, policy, places, [_value(item[key][policy].get(budget)) for item in found], place)
-        names = [f"{item['false_accepts']:.0%}\n{item['false_rejects']:.0%}" for item in found]
-        into.set_xticks(places, names)
-        into.set_xlabel("false accepts, above false rejects")
+        for place, (policy, row) in enumerate(values.items()):
+            plot(into, policy, [item[swept] for item in items], row, place)
+        into.xaxis.set_major_formatter(as_percent)
+        into.yaxis.set_major_formatter(as_percent)
+        into.set_xlabel(f"{_spoken(swept)} of the verifier")
         into.set_ylabel(labels[1])
 
-    told = "; ".join(
-        f"{item['false_accepts']:.0%} and {item['false_rejects']:.0%}: "
-        + ", ".join(f"{name} {_value(item[key][name].get(budget)):.3f}" for name in policies)
-        for item in found
-    )
-    return Panel(labels[0], f"{labels[1]}, by false accepts and false rejects. {told}.", draw, len(policies))
+    told = "; ".join(f"{name} {', '.join(f'{value:.3f}' for value in row)}" for name, row in values.items())
+    return Panel(labels[0], f"{labels[1]} over {_spoken(swept)}. {told}.", draw, len(policies))
 
 
 def honesty(rows: Mapping[str, Mapping[str, Mapping[str, float | None]]], labels: Axis) -> Panel:
