@@ -97,13 +97,14 @@ def _transfer(figures: Figures) -> Figure:
 def _optimism(figures: Figures) -> Figure:
     found = figures["optimism"]
     shares, rewards = found["equal_reward_budget"], found["policies"]
-    panel = sweeps.honesty(shares, ("Share of uniform's samples", "share of uniform's samples"))
+    drawn = {name: shares[name] for name in shown(shares)}
+    panel = sweeps.honesty(drawn, ("Share of uniform's samples", "share of uniform's samples"))
     tables = (
         figure_tables.honesty("Share of uniform's samples: honest / same draws", shares, words.share),
         figure_tables.honesty("Success: honest / same draws", rewards, words.number),
     )
     caption = (
         "What one would believe who decides and scores on the same draws (dotted), and what is so (solid): "
-        "every other figure on this page is of the second kind."
+        "all other figures on this page are of the second kind, but for the oracles'."
     )
     return Figure("optimism", "Optimism of scoring on one's own draws", caption, (panel,), tables)

@@ -77,6 +77,8 @@ def honesty(rows: Mapping[str, Mapping[str, Mapping[str, float | None]]], labels
         budget_axis(into, sorted({float(b) for row in rows.values() for b in row}))
         into.set_xlabel("average budget B, samples a query")
         into.set_ylabel(labels[1])
+        into.set_ylim(bottom=0)
+        into.yaxis.set_major_formatter(as_percent)
 
     said = f"{labels[1]} of {', '.join(rows)}, decided on other draws and on the draws that score."
     return Panel(labels[0], said, draw, 2 * len(rows))
