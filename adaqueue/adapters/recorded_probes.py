@@ -16,7 +16,7 @@ from adaqueue.core.marginal import BoolArray, FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes, States
 from adaqueue.core.splits import Scores
 
-MOST_TRAINING = 2_000
+MOST_TRAINING = 1_500
 """Queries that a probe is fitted on: the work grows with their cube."""
 
 FARTHEST = 4.0
@@ -56,7 +56,7 @@ class RecordedProbe:
     rates: FloatArray | None = None
 
     def __call__(self, known: IntArray, asked: IntArray, seed: int) -> Scores:
-        """Returns the scores of a probe that is fitted on the known rows, or on 2,000 of them."""
+        """Returns the scores of a probe that is fitted on the known rows, or on 1,500 of them."""
         groups = self.outcomes.groups
         fitted = known[_chosen(groups[known], seed)]
         rest = np.setdiff1d(known, fitted)
