@@ -63,6 +63,7 @@ def binary() -> dict[str, Any]:
         "transfer": {
             "from": ["other.jsonl"],
             "queries": 432,
+            "left_out": 21,
             "policies": {"uniform": _row(0.21), "sequential": _row(0.23)},
             "equal_reward_budget": {"sequential": dict.fromkeys(BUDGETS, 0.8765)},
             "predictor": _quality(0.5432),

@@ -91,6 +91,8 @@ def _transfer(figures: Figures) -> Figure:
     )
     where = ", ".join(map(str, found["from"]))
     caption = f"Probe and rule fitted on {found['queries']:,} queries of {where}, used on this set."
+    if found.get("left_out"):
+        caption += f" {found['left_out']:,} near duplicates of this set's queries were left out."
     return Figure("transfer", "Transfer", caption, tuple(panels), tables)
 
 

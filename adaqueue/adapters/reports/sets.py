@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 Figures = Mapping[str, Any]
@@ -16,8 +17,8 @@ def sets_of(data: Figures) -> dict[str, Figures]:
     """Returns each set's figures by its name, from the figures of one set or of several."""
     if "sets" in data:
         return dict(data["sets"])
-    source = data.get("source") or {}
-    return {str(source.get("file") or data.get("domain") or "recorded outcomes"): data}
+    file = (data.get("source") or {}).get("file")
+    return {Path(file).name if file else str(data.get("domain") or "recorded outcomes"): data}
 
 
 def kind_of(figures: Figures) -> str:
