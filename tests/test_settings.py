@@ -63,10 +63,11 @@ def test_every_setting_may_come_from_the_environment_under_its_name() -> None:
         "features_pooling": "mean",
         "retrain_at": "0 4 * * *",
         "retrain_heads": "beta,tfidf",
+        "evaluate_at": "0 5 * * *",
         "probes_url": "s3://b/probes",
     }
     flags = {"run_code_without_isolation": "1", "math_paper_exact": "1"}
-    paths = {"data_folder": "/x", "sandboxes_folder": "/y"}
+    paths = {"data_folder": "/x", "sandboxes_folder": "/y", "evaluate_suites": "/s", "evaluate_reports": "/r"}
     own = {"engine_url": "http://e:1", "features_url": "http://f:1", "judge_url": "http://j:1"}
     given = {**URLS, **words, **paths, **own, **flags, "judge_api_key": "k"}
     fitting = {
