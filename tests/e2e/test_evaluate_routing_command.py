@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,10 +14,10 @@ from tests.e2e.live import command
 WORDS = ["apple", "river", "stone", "cloud", "paper", "green", "seven", "north", "table", "music"]
 
 
-def rows(graded: bool) -> list[dict[str, object]]:
+def rows(graded: bool) -> list[dict[str, Any]]:
     """Queries of which the long ones need the strong decoder."""
     rng = random.Random(0)  # noqa: S311 - rows, no secret
-    found = []
+    found: list[dict[str, Any]] = []
     for number in range(80):
         hard = number % 2
         prompt = f"{number}: " + " ".join(rng.choices(WORDS, k=30 if hard else 6))
