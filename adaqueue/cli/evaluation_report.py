@@ -68,7 +68,8 @@ def show(name: str, report: Report | RoutingReport, seconds: float, console: Con
     found, console = report.evaluation, _wide_enough(console, len(report.plan.budgets))
     saved = _table(f"{name}: {report.queries:,} queries, share of uniform's samples for its reward", report)
     for policy, row in found.needed.items():
-        saved.add_row(policy, *map(_share, row.values()), end_section=policy in LAST)
+        said = _alone if policy in CONTROLS else _share
+        saved.add_row(policy, *map(said, row.values()), end_section=policy in LAST)
     won = _table("reward at B samples a query: where it is 0 or 1, success", report)
     for policy, reached in found.policies.items():
         won.add_row(policy, *map(_reward, reached.values()))
@@ -100,8 +101,11 @@ def _table(title: str, report: Report) -> Table:
 
 
 def _share(cell: Needed) -> str:
-    share = "not reached" if cell.share is None else f"{cell.share:.3f}"
-    return f"{share}\n{_end(cell.low)}-{_end(cell.high)}"
+    return f"{_alone(cell)}\n{_end(cell.low)}-{_end(cell.high)}"
+
+
+def _alone(cell: Needed) -> str:
+    return "not reached" if cell.share is None else f"{cell.share:.3f}"
 
 
 def _end(end: float | None) -> str:

@@ -172,6 +172,7 @@ def evaluate(outcomes: Outcomes, probes: Prepared, plan: Plan, on_progress: Prog
             quality[name].append(predictor_of(cross_fitted(queries, folds, scorer, seed), queries))
         on_progress("splits", seed + 1, plan.seeds)
     means = {name: _mean_quality(own) for name, own in quality.items()}
+    usage = usages.found(predicted)
     return Evaluation(
         {name: over_splits(readings[name], plan, reached) for name in POLICIES},
         {
@@ -183,14 +184,14 @@ def evaluate(outcomes: Outcomes, probes: Prepared, plan: Plan, on_progress: Prog
         means,
         of_rates(queries.rates),
         predictions(predicted, queries.rates, replay.weights),
-        usages.found(predicted),
+        {name: usage[name] for name in POLICIES},
     )
 
 
 def _watched(ways: Iterable[Way], usages: Usages) -> Iterator[Way]:
     """Yields the ways; what policies do with their samples is read in passing."""
     for way in ways:
-        if way.policy in POLICIES:
+        if not way.control:
             usages.read(way)
         yield way
 

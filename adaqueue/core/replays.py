@@ -29,6 +29,7 @@ ROUNDING = 1e-12
 """Of a sum of successes: policies that reach the same add it up in different orders."""
 
 ENDS = (0.025, 0.975)
+UNKNOWN = np.full(1, np.nan)
 
 Buy = Callable[[int], Purchases]
 """Average budget -> units in the order in which they are bought."""
@@ -92,22 +93,35 @@ class Replay:
         """Returns a policy at each budget that has an order for each."""
         return [self.at(buy(budget), [place])[0] for place, budget in enumerate(self.budgets)]
 
-    def at(self, bought: Purchases, places: Iterable[int]) -> list[Reading]:
-        """Returns what an order of buying comes to at some of the budgets, by their places."""
-        resampled = bought.resampled(self.weights, self._points)
-        return [self._read(place, bought, resampled) for place in places]
+    def at(self, bought: Purchases, places: Iterable[int], *, resampled: bool = True) -> list[Reading]:
+        """Returns what an order of buying comes to at some of the budgets, by their places.
 
-    def _read(self, place: int, bought: Purchases, resampled: tuple[FloatArray, FloatArray]) -> Reading:
+        Args:
+            bought: units in that order.
+            places: of the budgets.
+            resampled: whether intervals are wanted; without them what is told of resamples is NaN.
+        """
+        drawn = bought.resampled(self.weights, self._points) if resampled else None
+        return [self._read(place, bought, drawn) for place in places]
+
+    def _read(self, place: int, bought: Purchases, drawn: tuple[FloatArray, FloatArray] | None) -> Reading:
         budget, curve = self.budgets[place], bought.curve()
         needed = curve.needed(float(self._uniform[place]) - ROUNDING)
-        samples, success = resampled
+        rewards, shares = self._drawn(place, *drawn) if drawn else (UNKNOWN, UNKNOWN)
         return Reading(
             reward=curve.at(budget),
             samples=min(float(budget), float(curve.samples[-1])),
             share=np.inf if needed is None else needed / budget,
-            rewards=between(samples, success, np.full(len(samples), float(budget)), success[:, -1]),
-            shares=between(success, samples, self._uniforms[:, place] - ROUNDING, np.inf) / budget,
+            rewards=rewards,
+            shares=shares,
         )
+
+    def _drawn(self, place: int, samples: FloatArray, success: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Returns the rewards and the shares of resampled curves."""
+        budget = float(self.budgets[place])
+        rewards = between(samples, success, np.full(len(samples), budget), success[:, -1])
+        shares = between(success, samples, self._uniforms[:, place] - ROUNDING, np.inf)
+        return rewards, shares / budget
 
 
 def group_weights(groups: IntArray, resamples: int, seed: int) -> FloatArray:

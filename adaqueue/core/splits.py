@@ -172,7 +172,8 @@ class Split:
         for name, curves in self.curves.items():
             for place, budget in enumerate(budgets):
                 hazards = logistic_hazards(curves[budget], draws)
-                yield Way(name, (place,), Purchases.of(hazards, alive, stops=True), True)
+                bought = Purchases.of(hazards, alive, stops=True)
+                yield Way(name, (place,), bought, True, control=name != RULES[0])
 
 
 def _ruling(scores: Scores, rng: np.random.Generator) -> dict[str, Scores]:

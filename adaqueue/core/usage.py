@@ -156,12 +156,12 @@ class Usages:
         for number, (place, budget) in enumerate(zip(way.places, budgets, strict=True)):
             own = order.each(spent.cut(budget), expected)
             level = self._uniform[place] - ROUNDING
-            needed = order.each(won.cut(level), expected) if won.reaches(level) else np.inf
+            needed = order.each(won.cut(level), expected) * self._weight
             granted = own if way.stops else order.each(spent.cut(budget), self._any)
             yield _Once(
                 own,
                 float(granted.mean()),
-                float(np.mean(needed * self._weight)) / budget,
+                float(needed.mean()) / budget if won.reaches(level) else np.inf,
                 limited[number],
                 np.array([row[number] for row in erring]),
             )

@@ -21,12 +21,14 @@ class Way:
         places: of the budgets at which it buys in this order.
         bought: units in the order in which it buys them.
         stops: whether a success closes its query.
+        control: whether it is no policy but must gain nothing; no interval is asked of it.
     """
 
     policy: str
     places: tuple[int, ...]
     bought: Purchases
     stops: bool
+    control: bool = False
 
 
 def known_ways(alive: FloatArray, rates: FloatArray, budgets: Sequence[int]) -> Iterator[Way]:
@@ -53,6 +55,10 @@ def read(ways: Iterable[Way], replay: Replay) -> dict[str, list[Reading]]:
     """Returns each policy at each budget."""
     readings: dict[str, list[Reading]] = {}
     for way in ways:
-        own = replay.uniform() if way.policy == "uniform" else replay.at(way.bought, way.places)
+        own = (
+            replay.uniform()
+            if way.policy == "uniform"
+            else replay.at(way.bought, way.places, resampled=not way.control)
+        )
         readings.setdefault(way.policy, []).extend(own)
     return readings

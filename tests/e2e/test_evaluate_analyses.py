@@ -1,4 +1,4 @@
-"""Proves that `adaqueue evaluate` writes its analyses, learns from other files, and knows banks of queries."""
+"""Proves that `adaqueue evaluate` writes analyses, learns from other files, and knows a bank of queries."""
 
 from __future__ import annotations
 
