@@ -15,7 +15,7 @@ from adaqueue.cli.provenance import source, versions
 from adaqueue.core.query import Query
 from adaqueue.core.recorded import RecordedQuery
 from adaqueue.core.suites import Suite
-from adaqueue.errors import BadOutcomesError, BadQueryError
+from adaqueue.errors import AdaQueueError, BadQueryError
 from adaqueue.flows.evaluate import Options, report_on
 from adaqueue.wiring.evaluation import workshop
 from adaqueue.wiring.nightly import Hands
@@ -46,7 +46,7 @@ def _figures(suite: Suite, file: str, maker: Any) -> dict[str, Any]:
     settings = {"features": suite.features, "metadata": list(suite.metadata), "folds": suite.folds}
     try:
         report = report_on([row for _, row in rows], maker, options, lambda *_: None)
-    except BadOutcomesError as error:
+    except AdaQueueError as error:
         return {"queries": len(rows), "error": str(error), **told}
     return {**as_data(report), **settings, **told, "seconds": round(time.monotonic() - started, 1)}
 
