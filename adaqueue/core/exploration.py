@@ -53,7 +53,7 @@ def explore(window: Window, share: float) -> dict[UUID, Explored]:
 
 
 def explores(run: Run) -> bool:
-    """Whether a run is explored at all: no replay, no evaluation, nothing that may spend nothing, no other policy."""
+    """Whether a run is explored: no replay, no evaluation, none that may spend nothing, no other policy."""
     may_learn = run.engine != "replay" and run.purpose == SERVING
     return may_learn and run.policy in EXPLORED and run.average_budget > 0
 
