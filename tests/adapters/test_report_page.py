@@ -166,3 +166,9 @@ def test_a_set_without_a_probe_says_nothing_of_one(tmp_path: Path) -> None:
     page = write_report(tmp_path, routing()).read_text()
     assert "Table 1" not in page
     assert "Negative controls" not in page
+
+
+def test_a_probe_that_is_worse_than_the_mean_is_said_to_be(tmp_path: Path) -> None:
+    found = binary()
+    found["predictor"]["loss"] = 0.7
+    assert "worse than their mean would" in write_report(tmp_path, found).read_text()

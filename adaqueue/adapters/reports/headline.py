@@ -95,6 +95,10 @@ def _probe(figures: Figures) -> list[str]:
     quality = figures.get("predictor")
     if not quality or quality.get("optimal") is None or quality["average"] <= quality["optimal"]:
         return []
+    if quality["loss"] > quality["average"]:
+        return [
+            "The probe predicts these queries worse than their mean would: its loss is above the average."
+        ]
     closed = (quality["average"] - quality["loss"]) / (quality["average"] - quality["optimal"])
     right = quality.get("accuracy")
     accuracy = (
