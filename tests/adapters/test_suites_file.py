@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from adaqueue.adapters.suites_file import digest_of, read_suites
-from adaqueue.core.suites import Limit
+from adaqueue.core.suites import Limit, Suite
 from adaqueue.errors import SettingsError
 
 EXAMPLE = Path(__file__).parents[2] / "suites.example.toml"
 LIVE = 'name = "a"\nkind = "live"\nfiles = ["q.jsonl"]\nbudgets = [4, 2]\ndraws = 8\n'
 
 
-def read(tmp_path: Path, *suites: str) -> object:
+def read(tmp_path: Path, *suites: str) -> list[Suite]:
     path = tmp_path / "suites.toml"
     path.write_text("".join(f"[[suite]]\n{text}\n" for text in suites))
     return read_suites(path)
@@ -29,7 +29,7 @@ def test_the_example_is_read_and_the_page_explains_each_of_its_fields() -> None:
 
 
 def test_files_are_found_beside_the_file_and_budgets_are_put_in_order(tmp_path: Path) -> None:
-    (suite,) = read(tmp_path, LIVE)  # type: ignore[misc,attr-defined]
+    (suite,) = read(tmp_path, LIVE)
     assert suite.files == (str(tmp_path / "q.jsonl"),)
     assert suite.budgets == (2, 4)
     assert suite.alarms.regression == 0.02
