@@ -20,9 +20,7 @@ from adaqueue.errors import BadQueryError
 log = logging.getLogger(__name__)
 
 TABLE = QueryRow.__table__
-YIELD_SECONDS = 10.0
-"""For so long the window of an evaluation lets all others go first."""
-
+YIELD_SECONDS = 10.0  # for so long the window of an evaluation lets all others go first
 DECIDED = (
     TABLE.c.id,
     TABLE.c.external_id,
@@ -143,10 +141,7 @@ def waiting_for_features(conn: Connection, seconds: float, most: int = 1_000) ->
 
 
 def due_account(conn: Connection, window_queries: int, window_seconds: float) -> tuple[UUID, str] | None:
-    """Returns (run, tenant) whose window is due and whose oldest query waits longest; None if none is.
-
-    Evaluations come last, unless they have waited for long.
-    """
+    """Returns (run, tenant) whose window is due and waits longest, evaluations last; None if none is."""
     oldest = func.min(QueryRow.since)
     yields = (RunRow.purpose == EVALUATION) & (oldest > ago(YIELD_SECONDS))
     statement = (
