@@ -90,25 +90,19 @@ def test_several_files_are_sets_by_name_and_one_that_cannot_be_evaluated_spoils_
     tmp_path: Path,
 ) -> None:
     chat = write(tmp_path / "chat.jsonl", recorded(40, graded=True))
-    routed = {
-        "id": "r",
-        "domain": "math",
-        "prompt": "?",
-        "weak": {"rewards": [1]},
-        "strong": {"rewards": [1]},
-    }
-    routing = write(tmp_path / "routing.jsonl", [routed] * 30)
+    stopped = {"id": "r", "domain": "math", "prompt": "?", "rewards": [0, 1], "stopped": True}
+    ended = write(tmp_path / "ended.jsonl", [stopped] * 30)
     few = write(tmp_path / "few.jsonl", recorded(3))
-    said = command("evaluate", chat, routing, few, "--seeds", "1", "--json", tmp_path / "found.json")
+    said = command("evaluate", chat, ended, few, "--seeds", "1", "--json", tmp_path / "found.json")
     assert said.returncode == 3, said.stderr
-    assert "not yet: routing between two decoders" in said.stderr
+    assert "its number of samples depended on their rewards" in said.stderr
     assert "30 lines refused" in said.stderr
     assert "give more queries, or fewer folds" in said.stderr
     sets = json.loads((tmp_path / "found.json").read_text())["sets"]
-    assert set(sets) == {"chat.jsonl", "routing.jsonl", "few.jsonl"}
+    assert set(sets) == {"chat.jsonl", "ended.jsonl", "few.jsonl"}
     assert set(sets["chat.jsonl"]["policies"]) == {"uniform", "sequential", "oracle", "sequential_oracle"}
     assert sets["chat.jsonl"]["predictor"] is None
-    assert (sets["routing.jsonl"]["refused"], sets["routing.jsonl"]["queries"]) == (30, 0)
+    assert (sets["ended.jsonl"]["refused"], sets["ended.jsonl"]["queries"]) == (30, 0)
     assert "groups" in sets["few.jsonl"]["error"]
 
 
