@@ -48,7 +48,7 @@ def _usage(usage: Mapping[str, Mapping[int, Usage]], budget: int) -> Table:
 
 
 def _transfer(found: Transfer, report: Report) -> Table:
-    left_out = f", {found.left_out:,} near duplicates left out" if found.left_out else ""
+    left_out = f", {found.left_out:,} near duplicates or of its groups left out" if found.left_out else ""
     title = f"fitted on {', '.join(found.sources)} ({found.queries:,} queries{left_out}): share of uniform's"
     rows = {
         policy: {b: cell.share for b, cell in row.items()}

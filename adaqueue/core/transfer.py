@@ -6,7 +6,7 @@ spent is found on this set, as in every replay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +30,8 @@ class Transfer:
     Attributes:
         sources: names of the sets on which they were.
         queries: of these sets that taught.
-        left_out: of these sets that did not: their prompts are near duplicates of this set's.
+        left_out: of these sets that did not: their prompts are near duplicates of this set's, or their
+            named groups are among its.
         policies: policy -> average budget -> reward, on this set.
         needed: policy -> average budget -> samples for uniform's reward.
         predictor: how well the probe predicts this set.
@@ -45,7 +46,11 @@ class Transfer:
 
 
 def together(first: Outcomes, second: Outcomes) -> Outcomes:
-    """Returns the queries of two sets, the first's before the second's, groups apart, without states."""
+    """Returns the queries of two sets, the first's before the second's, without states.
+
+    Groups are numbers of each set alone, so they are kept apart: what is of one named group, see `unlike`,
+    has to be left out before.
+    """
     return Outcomes(
         first.ids + second.ids,
         first.messages + second.messages,
@@ -57,14 +62,17 @@ def together(first: Outcomes, second: Outcomes) -> Outcomes:
     )
 
 
-def unlike(numbers: IntArray, queries: int) -> IntArray:
-    """Returns the rows of the second set that are near duplicates of none of the first.
+def unlike(numbers: IntArray, groups: Sequence[str | None], queries: int) -> IntArray:
+    """Returns the rows of the second set that are near duplicates of none of the first, nor of its groups.
 
     Args:
         numbers: of all prompts, the same for near duplicates, the first set's before the second's.
+        groups: as all rows name them, in the same order; None: the row names none.
         queries: of the first set.
     """
-    return np.flatnonzero(~np.isin(numbers[queries:], numbers[:queries]))
+    known = {group for group in groups[:queries] if group is not None}
+    shared = np.array([group in known for group in groups[queries:]], dtype=np.bool_)
+    return np.flatnonzero(~np.isin(numbers[queries:], numbers[:queries]) & ~shared)
 
 
 def transferred(

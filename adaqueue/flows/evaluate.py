@@ -113,7 +113,7 @@ def report_on(
     plain = outcomes_of(queries, workshop.near_duplicates)
     plan = _plan(plain, options)
     groups, samples = len(np.unique(plain.groups)), int(plain.samples.min())
-    taught = None if training is None else taught_by(training, plain, workshop.near_duplicates)
+    taught = None if training is None else taught_by(training, queries, plain, workshop.near_duplicates)
     if not is_binary(plain):
         found, carried, careless = _graded(plain, plan, taught, options, on_progress)
         return Report(len(plain), groups, samples, plan, 0, found, "real", carried, careless)

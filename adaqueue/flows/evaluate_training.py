@@ -34,7 +34,7 @@ class Taught:
 
     Attributes:
         sources: names of the sets.
-        queries: the rows that are near duplicates of none of this set's.
+        queries: the rows that are near duplicates of none of this set's, nor of one of its groups.
         outcomes: the same as outcomes.
         left_out: rows that are.
     """
@@ -46,9 +46,18 @@ class Taught:
 
 
 def taught_by(
-    training: Training, plain: Outcomes, near_duplicates: Callable[[Sequence[str]], IntArray]
+    training: Training,
+    queries: Sequence[RecordedQuery],
+    plain: Outcomes,
+    near_duplicates: Callable[[Sequence[str]], IntArray],
 ) -> Taught:
     """Returns what other sets may teach about a set of one decoder.
+
+    Args:
+        training: the other sets.
+        queries: rows of this set: one whose named group is among the others' keeps that group from teaching.
+        plain: the same as outcomes.
+        near_duplicates: prompts -> a number for each, the same for those of nearly the same words.
 
     Raises:
         BadOutcomesError: they hold another kind of outcomes, or too little is left; says what to name.
@@ -57,12 +66,13 @@ def taught_by(
     if any(own.strong is not None for own in others):
         raise BadOutcomesError(f"{named}: holds rows of two decoders, weak and strong: name files of one")
     prompts = [*plain.prompts, *(prompt_text(own.query.messages) for own in others)]
-    kept = [others[row] for row in unlike(near_duplicates(prompts), len(plain))]
+    named_groups = [own.group for own in (*queries, *others)]
+    kept = [others[row] for row in unlike(near_duplicates(prompts), named_groups, len(plain))]
     known = outcomes_of(kept, near_duplicates) if kept else None
     if known is None or len(np.unique(known.groups)) < FEWEST_GROUPS:
         raise BadOutcomesError(
-            f"{named}: {len(kept)} of {len(others)} queries are unlike this set's, {FEWEST_GROUPS} groups "
-            "of them are needed: name other files"
+            f"{named}: {len(kept)} of {len(others)} queries are unlike this set's and of other groups, "
+            f"{FEWEST_GROUPS} groups of them are needed: name other files"
         )
     if is_binary(known) != is_binary(plain):
         kinds = ("real rewards", "rewards 0 and 1")

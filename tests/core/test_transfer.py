@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from scipy.special import logit
 
 from adaqueue.core.evaluation import POLICIES, Plan
 from adaqueue.core.marginal import FloatArray, IntArray
+from adaqueue.core.recorded import RecordedQuery, outcomes_of
 from adaqueue.core.splits import Recorded, Scores, Split
 from adaqueue.core.transfer import together, transferred, unlike
+from adaqueue.flows.evaluate_training import Training, taught_by
 from tests.recorded import recorded
 
 RNG = np.random.default_rng(0)
@@ -57,10 +61,33 @@ def test_other_outcomes_of_this_set_change_no_decision() -> None:
 
 def test_near_duplicates_of_this_set_s_prompts_are_told_apart() -> None:
     numbers = np.array([0, 1, 1, 2, 1, 5, 0, 7, 7])
-    assert list(unlike(numbers, 4)) == [1, 3, 4]
+    assert list(unlike(numbers, [None] * 9, 4)) == [1, 3, 4]
 
 
-def test_sets_put_together_share_no_group() -> None:
+def test_rows_of_a_named_group_of_this_set_do_not_teach() -> None:
+    groups = ["a", "b", None, "a", "c", None, "b", "c"]
+    assert list(unlike(np.arange(8), groups, 3)) == [1, 2, 4]
+
+
+def row(group: str | None, said: str) -> RecordedQuery:
+    named = {} if group is None else {"group": group}
+    return RecordedQuery.from_row({"domain": "code", "prompt": said, "rewards": [0, 1], **named}, 1)
+
+
+def test_what_is_left_of_other_sets_shares_neither_prompt_nor_named_group_and_the_rest_is_counted() -> None:
+    here = [row(f"task {number}", f"the input of {number}") for number in range(20)]
+    there = [row(f"task {number}", f"the output of {number}") for number in range(8, 40)]
+    there += [row(None, "the input of 3"), row(None, "another")]
+
+    def same_words(prompts: Sequence[str]) -> IntArray:
+        return np.unique(prompts, return_inverse=True)[1]
+
+    found = taught_by(Training(("there",), there), here, outcomes_of(here, same_words), same_words)
+    assert [own.group for own in found.queries] == [*(f"task {number}" for number in range(20, 40)), None]
+    assert found.left_out == 13
+
+
+def test_numbers_of_groups_of_two_sets_put_together_are_not_taken_for_one_another() -> None:
     rewards = np.zeros((3, 2))
     both = together(recorded(rewards, np.array([4, 4, 9])), recorded(rewards, np.array([0, 4, 4])))
     assert len(both) == 6
