@@ -66,12 +66,12 @@ class Doorbell(Protocol):
 class IngestLedger(Protocol):
     """What ingest writes."""
 
-    def insert(self, arrivals: Sequence[Arrival]) -> tuple[list[UUID], list[Refusal]]:
+    def insert(self, arrivals: Sequence[Arrival]) -> tuple[dict[UUID, bool], list[Refusal]]:
         """Commits arrivals, those already there left alone.
 
         Returns:
-            Keys of new queries that wait for features, and what was refused: an id that the run has
-            with other content, or a run that does not exist.
+            Keys of new queries that wait for features, each with whether others come first, and what was
+            refused: an id that the run has with other content, or a run that does not exist.
 
         Raises:
             LedgerRefusedError: some row cannot be stored; nothing was.

@@ -36,12 +36,14 @@ def ingest_once(inbox: Inbox, ledger: IngestLedger, doorbell: Doorbell) -> int:
         inbox.hand_back(entries)
         raise
     inbox.acknowledge(entries)
-    ring(doorbell, FEATURES_QUEUE, waiting)
+    for gives_way in (False, True):
+        keys = [key for key, is_last in waiting.items() if is_last is gives_way]
+        ring(doorbell, FEATURES_QUEUE, keys, gives_way=gives_way)
     return len(entries)
 
 
-def commit(entries: Sequence[Entry], ledger: IngestLedger) -> list[UUID]:
-    """Commits what entries hold, as queries or as dead letters; returns keys that wait for features."""
+def commit(entries: Sequence[Entry], ledger: IngestLedger) -> dict[UUID, bool]:
+    """Commits what entries hold, as queries or dead letters; returns keys as `IngestLedger.insert` does."""
     arrivals, refused = read(entries)
     waiting, more = insert_or_bisect(ledger, arrivals)
     refused += more
@@ -72,19 +74,21 @@ def read(entries: Sequence[Entry]) -> tuple[list[Arrival], list[Refusal]]:
     return arrivals, refused
 
 
-def insert_or_bisect(ledger: IngestLedger, arrivals: Sequence[Arrival]) -> tuple[list[UUID], list[Refusal]]:
+def insert_or_bisect(
+    ledger: IngestLedger, arrivals: Sequence[Arrival]
+) -> tuple[dict[UUID, bool], list[Refusal]]:
     """Commits arrivals; where Postgres refuses a batch, halves it until the bad rows stand alone."""
     if not arrivals:
-        return [], []
+        return {}, []
     try:
         return ledger.insert(arrivals)
     except LedgerRefusedError as error:
         if len(arrivals) == 1:
-            return [], [Refusal(arrivals[0].to_json(), str(error), arrivals[0])]
+            return {}, [Refusal(arrivals[0].to_json(), str(error), arrivals[0])]
     middle = len(arrivals) // 2
     waiting, refused = insert_or_bisect(ledger, arrivals[:middle])
     more_waiting, more_refused = insert_or_bisect(ledger, arrivals[middle:])
-    return waiting + more_waiting, refused + more_refused
+    return waiting | more_waiting, refused + more_refused
 
 
 def ring(

@@ -67,12 +67,12 @@ def test_a_recording_is_kept_for_the_replay_engine_alone(database: Database) -> 
 def test_queries_of_a_run_with_features_wait_for_them_and_are_said(database: Database) -> None:
     scene = Scene(database, has_features=True)
     arrivals = [scene.arrival(query(name)) for name in "ab"]
-    assert scene.ingest.insert(arrivals) == ([arrival.id for arrival in arrivals], [])
+    assert scene.ingest.insert(arrivals) == ({arrival.id: False for arrival in arrivals}, [])
     assert {row.state for row in scene.rows("SELECT state FROM queries")} == {"features"}
 
 
 def test_queries_of_a_run_without_features_wait_for_their_window(scene: Scene) -> None:
-    assert scene.ingest.insert([scene.arrival(query())]) == ([], [])
+    assert scene.ingest.insert([scene.arrival(query())]) == ({}, [])
     assert scene.one("SELECT state FROM queries") == "window"
 
 
@@ -80,7 +80,7 @@ def test_an_arrival_given_again_is_left_alone(database: Database) -> None:
     scene = Scene(database, has_features=True)
     arrival = scene.arrival(query())
     scene.ingest.insert([arrival])
-    assert scene.ingest.insert([arrival, arrival]) == ([], [])
+    assert scene.ingest.insert([arrival, arrival]) == ({}, [])
     assert count(scene) == 1
 
 
@@ -105,12 +105,12 @@ def test_the_same_id_with_other_content_is_refused_within_a_batch_and_across_bat
 
 def test_an_id_belongs_to_its_tenant_and_another_tenants_query_is_no_conflict(scene: Scene) -> None:
     ours, theirs = scene.arrival(query()), scene.arrival(query(tenant="they"))
-    assert scene.ingest.insert([ours, theirs]) == ([], [])
+    assert scene.ingest.insert([ours, theirs]) == ({}, [])
     rows = scene.rows("SELECT id, tenant, external_id FROM queries ORDER BY tenant")
     assert rows == [(ours.id, "default", "q"), (theirs.id, "they", "q")]
     _, (refusal,) = scene.ingest.insert([scene.arrival(query(tenant="they", reference="3"))])
     assert refusal.reason == "id 'q' was given before in this run with other content"
-    assert scene.ingest.insert([scene.arrival(query(tenant="default"))]) == ([], [])
+    assert scene.ingest.insert([scene.arrival(query(tenant="default"))]) == ({}, [])
     assert count(scene) == 2
 
 
@@ -125,7 +125,7 @@ def test_a_deadline_counts_from_the_arrival_on_the_ledgers_clock_and_once(scene:
 
 def test_an_id_belongs_to_its_run(database: Database) -> None:
     one, two = Scene(database, name="one"), Scene(database, name="two")
-    assert one.ingest.insert([one.arrival(query()), two.arrival(query(reference="3"))]) == ([], [])
+    assert one.ingest.insert([one.arrival(query()), two.arrival(query(reference="3"))]) == ({}, [])
     assert count(one) == 2
 
 
@@ -174,7 +174,7 @@ def test_an_arrival_without_an_id_is_refused_as_data(scene: Scene) -> None:
 def test_two_ingests_at_once_take_each_query_once(database: Database) -> None:
     scene = Scene(database, has_features=True)
     arrivals = [scene.arrival(query(f"q{number}")) for number in range(60)]
-    said: list[list[UUID]] = []
+    said: list[dict[UUID, bool]] = []
     threads = [
         threading.Thread(target=lambda: said.append(scene.ingest.insert(arrivals)[0])) for _ in range(3)
     ]

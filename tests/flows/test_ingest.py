@@ -14,7 +14,7 @@ from adaqueue.core.query import Query
 from adaqueue.errors import UnavailableError
 from adaqueue.flows.ingest import MOST_DELIVERIES, ingest_once, read, ring
 from tests.flows.crashes import FAULTS
-from tests.flows.plant import Plant, cut_off_everywhere, submit
+from tests.flows.plant import Bell, Plant, cut_off_everywhere, submit
 from tests.scene import query
 
 
@@ -37,6 +37,31 @@ def test_queries_are_committed_acknowledged_and_rung_for(plant: Plant) -> None:
     keys = [row.id for row in plant.scene.rows("SELECT id FROM queries ORDER BY external_id")]
     assert plant.bell.rung == [("features", keys)]
     assert take_in(plant) == 0
+
+
+class Attentive(Bell):
+    """Remembers what was rung for after everything else."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last: list[list[UUID]] = []
+
+    def ring(self, queue: str, ids: Sequence[UUID], *, alone: bool = False, gives_way: bool = False) -> None:
+        super().ring(queue, ids, alone=alone, gives_way=gives_way)
+        self.last += [list(ids)] if gives_way else []
+
+
+def test_queries_of_an_evaluation_are_rung_for_after_those_that_serve(
+    plant: Plant, build: Callable[..., Plant]
+) -> None:
+    night = build("night", purpose="evaluation")
+    submit(night, query("last"))
+    submit(plant, query("first"))
+    bell = Attentive()
+    assert ingest_once(plant.inbox, plant.scene.ingest, bell) == 2
+    keys = {row.external_id: row.id for row in plant.scene.rows("SELECT id, external_id FROM queries")}
+    assert bell.rung == [("features", [keys["first"]]), ("features", [keys["last"]])]
+    assert bell.last == [[keys["last"]]]
 
 
 def test_queries_that_need_no_features_are_rung_for_by_nobody(build: Callable[[str], Plant]) -> None:
@@ -116,9 +141,9 @@ class Away:
         self._ledger = ledger
         self.calls = calls
 
-    def insert(self, arrivals: Sequence[Arrival]) -> tuple[list[UUID], list[Refusal]]:
+    def insert(self, arrivals: Sequence[Arrival]) -> tuple[dict[UUID, bool], list[Refusal]]:
         self._answer()
-        said: tuple[list[UUID], list[Refusal]] = self._ledger.insert(arrivals)
+        said: tuple[dict[UUID, bool], list[Refusal]] = self._ledger.insert(arrivals)
         return said
 
     def bury(self, refusals: Sequence[Refusal]) -> None:

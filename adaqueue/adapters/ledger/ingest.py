@@ -26,7 +26,7 @@ class PostgresIngestLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def insert(self, arrivals: Sequence[Arrival]) -> tuple[list[UUID], list[Refusal]]:
+    def insert(self, arrivals: Sequence[Arrival]) -> tuple[dict[UUID, bool], list[Refusal]]:
         """Commits arrivals, see `IngestLedger`."""
         with self._database.begin() as conn:
             known = runs.by_id(conn, {arrival.run_id for arrival in arrivals})
@@ -37,9 +37,11 @@ class PostgresIngestLedger:
                 a.id: float(a.query.deadline_seconds) for a in sound if a.query.deadline_seconds is not None
             }
             queries.set_deadlines(conn, {key: value for key, value in deadlines.items() if key in new})
-        waiting = [
-            arrival.id for arrival in sound if arrival.id in new and known[arrival.run_id].has_features
-        ]
+        waiting = {
+            arrival.id: known[arrival.run_id].gives_way
+            for arrival in sound
+            if arrival.id in new and known[arrival.run_id].has_features
+        }
         return waiting, refused
 
     def bury(self, refusals: Sequence[Refusal]) -> None:
