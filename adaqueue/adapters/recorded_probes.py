@@ -56,21 +56,29 @@ class RecordedProbe:
     rates: FloatArray | None = None
 
     def __call__(self, known: IntArray, asked: IntArray, seed: int) -> Scores:
-        """Returns the scores of a probe that is fitted on the known rows, or on 1,500 of them."""
+        """Returns the scores of a probe that is fitted on the known rows, or on 1,500 of them.
+
+        Known rows that it was not fitted on are scored without the outcomes of their groups, as the others.
+        """
         groups = self.outcomes.groups
         fitted = known[_chosen(groups[known], seed)]
         rest = np.setdiff1d(known, fitted)
-        others = np.concatenate([rest, asked])
         parts = {each: each(fitted) for each in dict.fromkeys(sum(self.candidates, ()))}
         known_parts = {each: part.matrix() for each, part in parts.items()}
         kernels = [_summed(known_parts[each] for each in own) for own in self.candidates]
         ridge = KernelRidge(kernels, *self._seen(fitted), groups[fitted], seed)
         chosen = self.candidates[ridge.kernel]
-        scores = ridge.score(_summed(parts[each].weighted(others, ridge.dual) for each in chosen))
+
+        def scored(rows: IntArray, dual: FloatArray) -> FloatArray:
+            return ridge.score(_summed(parts[each].weighted(rows, dual) for each in chosen))
+
         held_out = np.empty(len(known))
         held_out[np.searchsorted(known, fitted)] = ridge.held_out
-        held_out[np.searchsorted(known, rest)] = scores[: len(rest)]
-        return Scores(held_out, scores[len(rest) :])
+        folds = _folds_of(groups[rest], groups[fitted], ridge.folds)
+        for fold in np.unique(folds).tolist():
+            own = rest[folds == fold]
+            held_out[np.searchsorted(known, own)] = scored(own, ridge.without.get(fold, ridge.dual))
+        return Scores(held_out, scored(asked, ridge.dual))
 
     def _seen(self, rows: IntArray) -> tuple[IntArray | FloatArray, IntArray]:
         """Returns successes and samples, or other rates and one sample each."""
@@ -205,13 +213,29 @@ def metadata_values(rows: Sequence[Sequence[float | str]]) -> States:
 
 
 def _chosen(groups: IntArray, seed: int) -> IntArray:
-    """Returns places of whole groups, of about `MOST_TRAINING` queries, in order."""
-    if len(groups) <= MOST_TRAINING:
-        return np.arange(len(groups))
-    _, group = np.unique(groups, return_inverse=True)
-    order = np.random.default_rng(seed).permutation(int(group.max()) + 1)
-    taken = np.cumsum(np.bincount(group)[order]) <= MOST_TRAINING
-    return np.flatnonzero(taken[np.argsort(order)][group])
+    """Returns places of `MOST_TRAINING` queries at most, in order, drawn at random from all groups.
+
+    A group need not be taken whole: inner folds keep it together. As many groups as half of the places hold
+    have one query at least, so that there is always something to hold out.
+    """
+    order = np.random.default_rng(seed).permutation(len(groups))
+    if len(order) <= MOST_TRAINING:
+        return np.arange(len(order))
+    first = np.sort(np.unique(groups[order], return_index=True)[1])[: MOST_TRAINING // 2]
+    return np.sort(np.concatenate([order[first], np.delete(order, first)])[:MOST_TRAINING])
+
+
+def _folds_of(asked: IntArray, groups: IntArray, folds: IntArray) -> IntArray:
+    """Returns the fold in which the group of each query asked for was held out; -1 where none of it is known.
+
+    Args:
+        asked: their groups, shape (m,).
+        groups: of the queries that were fitted on, shape (n,).
+        folds: of these, shape (n,), the same within a group.
+    """
+    known, first = np.unique(groups, return_index=True)
+    place = np.searchsorted(known, asked).clip(max=len(known) - 1)
+    return np.where(known[place] == asked, folds[first[place]], -1)
 
 
 def _summed(parts: Iterable[FloatArray]) -> FloatArray:

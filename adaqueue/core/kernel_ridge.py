@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.linalg import solve
 from scipy.optimize import minimize
 
 from adaqueue.core.folds import balanced_folds
-from adaqueue.core.marginal import FloatArray, IntArray
+from adaqueue.core.marginal import BoolArray, FloatArray, IntArray
 
 FOLDS = 5
 MOST_CHOOSING = 800
@@ -26,6 +26,9 @@ class KernelRidge:
         dual: weights of the training queries, shape (n,), for the similarities by that kernel.
         held_out: score of each training query from a fit without its fold, shape (n,): what a rule or a
             calibration is to be fitted on.
+        folds: of each training query, shape (n,).
+        without: fold -> weights of a fit without it, shape (n,), 0 for its own queries: what others of the
+            groups in it are to be scored by, where their score must not have seen their mates' outcomes.
     """
 
     def __init__(
@@ -54,7 +57,10 @@ class KernelRidge:
         fits = [_best(kernel[np.ix_(some, some)], target[some], folds[some]) for kernel in kernels]
         self.kernel = min(range(len(fits)), key=lambda place: _error(fits[place], target[some]))
         kernel, ridge = kernels[self.kernel], fits[self.kernel][0]
-        held_out = _held_out(kernel, ridge, target, folds)
+        duals = _duals(kernel, ridge, target, folds)
+        held_out = _held_out(kernel, duals, folds)
+        self.folds = folds
+        self.without = {fold: _padded(dual, folds != fold) for fold, dual in duals.items()}
         self.dual = _weights(kernel, ridge, target)
         self._line = _logistic_line(held_out, rates)
         self.held_out = self.score(held_out)
@@ -89,7 +95,8 @@ def _best(kernel: FloatArray, target: FloatArray, folds: IntArray) -> _Fit:
 
     def fit(place: int) -> _Fit:
         if place not in known:
-            known[place] = (RIDGES[place], _held_out(kernel, RIDGES[place], target, folds))
+            duals = _duals(kernel, RIDGES[place], target, folds)
+            known[place] = (RIDGES[place], _held_out(kernel, duals, folds))
         return known[place]
 
     place, moved = len(RIDGES) // 2, True
@@ -100,14 +107,28 @@ def _best(kernel: FloatArray, target: FloatArray, folds: IntArray) -> _Fit:
     return fit(place)
 
 
-def _held_out(kernel: FloatArray, ridge: float, target: FloatArray, folds: IntArray) -> FloatArray:
+def _duals(kernel: FloatArray, ridge: float, target: FloatArray, folds: IntArray) -> dict[int, FloatArray]:
+    """Returns the weights of a fit without each fold, of the queries outside it."""
+    found = {}
+    for fold in np.unique(folds).tolist():
+        others = np.flatnonzero(folds != fold)
+        found[fold] = _weights(kernel[np.ix_(others, others)], ridge, target[others])
+    return found
+
+
+def _held_out(kernel: FloatArray, duals: Mapping[int, FloatArray], folds: IntArray) -> FloatArray:
     """Returns what a fit without each fold predicts for it, shape (n,)."""
-    predicted = np.empty_like(target)
-    for fold in np.unique(folds):
+    predicted = np.empty(len(folds))
+    for fold, dual in duals.items():
         own, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        dual = _weights(kernel[np.ix_(others, others)], ridge, target[others])
         predicted[own] = kernel[np.ix_(own, others)] @ dual
     return predicted
+
+
+def _padded(dual: FloatArray, places: BoolArray) -> FloatArray:
+    found = np.zeros(len(places))
+    found[places] = dual
+    return found
 
 
 def _weights(kernel: FloatArray, ridge: float, target: FloatArray) -> FloatArray:

@@ -7,6 +7,8 @@ import pytest
 
 from adaqueue.adapters import recorded_probes
 from adaqueue.adapters.recorded_probes import (
+    MOST_TRAINING,
+    Likeness,
     RecordedProbe,
     baselines,
     linear,
@@ -18,6 +20,7 @@ from adaqueue.adapters.recorded_probes import (
     words,
 )
 from adaqueue.adapters.text_features import Texts
+from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes, States
 
 N, DRAWS = 120, 20
@@ -125,3 +128,62 @@ def test_what_others_are_worth_is_the_sum_of_their_weighed_similarities() -> Non
         alike = similarity(KNOWN)
         np.testing.assert_allclose(alike.weighted(KNOWN, dual), alike.matrix() @ dual, atol=1e-9)
         np.testing.assert_allclose(alike.matrix(), alike.matrix().T, atol=1e-9)
+
+
+def many(groups: IntArray, chance: FloatArray) -> Outcomes:
+    """Queries of given groups and chances, whose prompts tell nothing."""
+    n = len(groups)
+    rewards = (np.random.default_rng(5).random((n, 8)) < chance[:, None]).astype(float)
+    return Outcomes(
+        ids=tuple(map(str, range(n))),
+        messages=tuple(({"role": "user", "content": "the same"},) for _ in range(n)),
+        states=None,
+        rewards=tuple(tuple(row) for row in rewards.tolist()),
+        stopped=np.zeros(n, dtype=np.bool_),
+        groups=groups,
+        tokens=np.full(n, np.nan),
+    )
+
+
+@pytest.mark.parametrize(("count", "size"), [(10, 2_000), (8, 1_000)])
+def test_a_probe_learns_from_every_one_of_a_few_big_groups(count: int, size: int) -> None:
+    groups = np.repeat(np.arange(count), size)
+    easy = np.random.default_rng(6).random(len(groups)) < 0.5
+    data = many(groups, np.where(easy, 0.8, 0.2))
+    values = np.where(easy, 1.0, -1.0)[:, None].astype(np.float32)
+    seen: list[IntArray] = []
+
+    def watched(known: IntArray) -> Likeness:
+        seen.append(known)
+        return nearness(values)(known)
+
+    known, asked = np.flatnonzero(groups > 0), np.flatnonzero(groups == 0)
+    found = RecordedProbe(data, [(watched,)])(known, asked, 0)
+    (fitted,) = seen
+    assert len(fitted) == MOST_TRAINING
+    assert set(groups[fitted]) == set(groups[known])
+    assert np.corrcoef(found.asked, easy[asked])[0, 1] > 0.9
+    assert np.corrcoef(found.held_out, easy[known])[0, 1] > 0.9
+
+
+def test_a_group_of_nearly_all_leaves_something_to_hold_out() -> None:
+    groups = np.concatenate([np.zeros(1_997, dtype=np.int64), [1, 2, 3]])
+    data = many(groups, np.full(2_000, 0.5))
+    noise = np.random.default_rng(7).normal(size=(2_000, 2)).astype(np.float32)
+    found = RecordedProbe(data, [(nearness(noise),)])(np.arange(2_000), np.arange(5), 0)
+    assert np.isfinite(found.held_out).all()
+
+
+def test_what_was_not_fitted_is_scored_without_its_group_s_outcomes() -> None:
+    """A column tells half of a query's chance, its group the rest: of a group unseen, that is not known."""
+    count, size = 40, 50
+    rng, groups = np.random.default_rng(8), np.repeat(np.arange(count), size)
+    secret, told = rng.choice([-1, 1], count)[groups], rng.choice([-1, 1], count * size)
+    data = many(groups, 0.5 + 0.2 * secret + 0.2 * told)
+    corners, line = nearness((4 * np.eye(count)[groups]).astype(np.float32)), told[:, None].astype(np.float32)
+    known = np.arange(len(groups))
+    held_out = RecordedProbe(data, [(corners, linear(line))])(known, known[:1], 0).held_out
+    chosen = recorded_probes._chosen(groups, 0)
+    for rows in (chosen, np.setdiff1d(known, chosen)):
+        assert np.corrcoef(held_out[rows], told[rows])[0, 1] > 0.9
+        assert np.corrcoef(held_out[rows], secret[rows])[0, 1] < 0.1
