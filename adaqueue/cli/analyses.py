@@ -30,6 +30,7 @@ def analyses(found: Evaluation) -> dict[str, Any]:
 def _tranche(found: Tranche) -> dict[str, Any]:
     return {
         "queries": found.queries,
+        "chosen_on": found.chosen_on,
         "policies": rewards(found.policies),
         "equal_reward_budget": shares(found.needed),
     }

@@ -23,7 +23,8 @@ def analyses_tables(report: Report) -> Iterator[Table]:
         budgets = report.plan.budgets
         yield _usage(found.usage, max((b for b in budgets if b <= SHOWN_BUDGET), default=budgets[0]))
     for name, tranche in found.tranches.items():
-        title = f"{name} variance of rewards, {tranche.queries:,} queries: share of uniform's samples"
+        title = f"{name} variance of rewards, {tranche.queries:,} queries chosen on {tranche.chosen_on}: "
+        title += "share of uniform's samples"
         rows = {policy: {b: cell.share for b, cell in row.items()} for policy, row in tranche.needed.items()}
         yield _shares(title, rows, report)
     if report.transfer is not None:

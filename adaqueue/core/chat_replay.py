@@ -6,7 +6,7 @@ population of the sequential rule is fitted on the other folds; then all queries
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -26,6 +26,9 @@ MOST_ROWS = 10_000
 FEWEST = 5
 """Queries of a tranche."""
 
+OTHER, SAME = "the other rewards", "the same rewards"
+"""On which tranches are chosen, beside those that score them."""
+
 POLICIES = ("uniform", "sequential", "oracle", "sequential_oracle")
 
 
@@ -42,21 +45,36 @@ def evaluate_rewards(outcomes: Outcomes, plan: Plan, on_progress: Progress) -> E
         on_progress: called after each way to split.
     """
     rewards, least = common_rewards(outcomes)
-    parts = {"all": np.arange(len(rewards)), **tranches(rewards)}
+    groups, everyone = outcomes.groups, {"all": np.arange(len(rewards))}
+    whole = _replayed(rewards, groups, everyone, plan, partial(on_progress, "splits"))["all"].found(least)
+    choosing, scored, chosen_on = apart(rewards, plan.budgets[-1])
+    parts = tranches(choosing)
+    stages = _replayed(scored, groups, parts, plan, partial(on_progress, "tranches")) if parts else {}
+    found = {
+        name: Tranche(len(parts[name]), *stage.found(least), chosen_on) for name, stage in stages.items()
+    }
+    return Evaluation(*whole, "uniform", None, {}, of_deviations(rewards), tranches=found)
+
+
+def _replayed(
+    rewards: FloatArray,
+    groups: IntArray,
+    parts: Mapping[str, IntArray],
+    plan: Plan,
+    on_split: Callable[[int, int], None],
+) -> dict[str, Stage]:
+    """Returns parts of the queries, each with its own budget, on which every policy has been replayed."""
     copies = int(np.clip(MOST_ROWS // len(rewards), 1, rewards.shape[1]))
-    stages = {name: Stage(rewards[rows], outcomes.groups[rows], plan, copies) for name, rows in parts.items()}
+    stages = {name: Stage(rewards[rows], groups[rows], plan, copies) for name, rows in parts.items()}
     for seed in range(plan.seeds):
         orders = begun(np.random.default_rng(seed).permuted(rewards, axis=1), copies)
-        folds = balanced_folds(outcomes.groups, rewards.mean(axis=1), plan.folds, seed)
+        folds = balanced_folds(groups, rewards.mean(axis=1), plan.folds, seed)
         worth = {"sequential": believed(orders, folds), "sequential_oracle": left(orders)}
         for name, rows in parts.items():
             for policy, index in worth.items():
                 stages[name].read(policy, orders[:, rows], index[:, rows])
-        on_progress("splits", seed + 1, plan.seeds)
-    found = {name: Tranche(len(parts[name]), *stage.found(least)) for name, stage in stages.items()}
-    whole = found.pop("all")
-    spread = of_deviations(rewards)
-    return Evaluation(whole.policies, whole.needed, "uniform", None, {}, spread, tranches=found)
+        on_split(seed + 1, plan.seeds)
+    return stages
 
 
 def common_rewards(outcomes: Outcomes) -> tuple[FloatArray, float]:
@@ -65,6 +83,18 @@ def common_rewards(outcomes: Outcomes) -> tuple[FloatArray, float]:
     recorded = np.array([row[:draws] for row in outcomes.rewards])
     least = float(recorded.min())
     return recorded - least, least  # curves begin at nothing
+
+
+def apart(rewards: FloatArray, budget: int) -> tuple[FloatArray, FloatArray, str]:
+    """Returns the rewards that choose tranches, those that score them, and in words which the first are.
+
+    A query whose rewards happen to vary looks as if more samples were worth more to it, so the rewards that
+    choose are every other one, and the rest score. Where these are fewer than twice the largest budget, a
+    policy would have little left to choose from, and all rewards do both.
+    """
+    if rewards.shape[1] // 2 < 2 * budget:
+        return rewards, rewards, SAME
+    return rewards[:, ::2], rewards[:, 1::2], OTHER
 
 
 def tranches(rewards: FloatArray) -> dict[str, IntArray]:

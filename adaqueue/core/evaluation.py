@@ -109,11 +109,14 @@ class Tranche:
         queries: in it.
         policies: policy -> average budget -> reward, where the budget is spent on this part alone.
         needed: policy -> average budget -> samples for uniform's reward.
+        chosen_on: whose variance chose the queries, in words: `the other rewards` of each query, none of
+            which scores it, or `the same rewards`, where there are too few: gains are then partly selection.
     """
 
     queries: int
     policies: Mapping[str, Mapping[int, Reached]]
     needed: Mapping[str, Mapping[int, Needed]]
+    chosen_on: str
 
 
 @dataclass(frozen=True, eq=False)

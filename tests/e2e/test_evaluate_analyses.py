@@ -22,7 +22,7 @@ def write(path: Path, seed: int, count: int = 60, graded: bool = False) -> Path:
         row = {
             "domain": "math",
             "prompt": f"What is {first} + {second}?",
-            "group": str(number),
+            "group": f"{path.stem} {number}",
             "rewards": rewards,
             "tokens": [10 * digits] * 8,
         }

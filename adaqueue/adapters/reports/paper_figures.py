@@ -9,6 +9,7 @@ from adaqueue.adapters.reports import curves, figure_tables, portraits
 from adaqueue.adapters.reports.drawing import Figure, Panel
 from adaqueue.adapters.reports.sets import BINARY, ROUTING, Figures, kind_of
 from adaqueue.adapters.reports.table import Table
+from adaqueue.core.chat_replay import SAME
 
 BUDGET = "average budget B, samples a query"
 STRONG = "share of queries sent to the strong decoder"
@@ -88,7 +89,9 @@ def _tranches(parts: Rows) -> Figure:
         said = f"Tranche {name}: share of uniform's samples"
         tables.append(figure_tables.needed(said, part["equal_reward_budget"]))
     counts = ", ".join(f"{name} {part['queries']:,}" for name, part in parts.items())
+    same = any(part.get("chosen_on") == SAME for part in parts.values())
     caption = f"As the paper's Figure 4, tranches: rewards that vary least and most. Queries: {counts}."
+    caption += " They are chosen by the very rewards that score them: gains are partly selection." * same
     return Figure("figure-4-tranches", "Figure 4, tranches", caption, tuple(panels), tuple(tables))
 
 
