@@ -5,11 +5,21 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictFloat,
+    StrictInt,
+    ValidationError,
+    model_validator,
+)
 
+from adaqueue.core.bounds import ROUTING, faults
 from adaqueue.core.evaluation import POLICIES
 from adaqueue.core.policy import ONCE
 from adaqueue.core.sequential import HAZARDS
@@ -19,7 +29,6 @@ from adaqueue.errors import SettingsError
 WATCHED = ("uniform_early_stop", "sequential")
 MOST_DRAWS = 1_024
 
-ROUTING = ("random", "routed", "strong", "weak")
 SERVED = (*HAZARDS, *ONCE)
 REPLAYED = (*POLICIES, *ROUTING)
 
@@ -33,6 +42,21 @@ def _one_of(names: Sequence[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _names_apart(files: tuple[str, ...]) -> tuple[str, ...]:
+    """Figures go by a file's name, and runs of live suites are named by it."""
+    named: dict[str, str] = {}
+    for file in files:
+        other = named.get(PurePath(file).name)
+        if other is not None and PurePath(other) == PurePath(file):
+            raise ValueError(f"{file!r}: named twice: leave one out")
+        if other is not None:
+            told = f"{file!r}: has the name of {other!r}, and figures go by names"
+            raise ValueError(f"{told}: rename one, or give it a suite of its own")
+        named[PurePath(file).name] = file
+    return files
+
+
+Files = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_names_apart)]
 Share = Annotated[float, Field(gt=0, le=10)]
 Budget = Annotated[int, Field(ge=1, le=MOST_DRAWS)]
 
@@ -41,21 +65,20 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, str_min_length=1)
 
 
-class _ShareLimit(_Strict):
+class _Limit(_Strict):
     policy: str
-    budget: Budget
+    budget: StrictInt | StrictFloat
+
+
+class _ShareLimit(_Limit):
     share: Share
 
 
-class _RewardLimit(_Strict):
-    policy: str
-    budget: Budget
+class _RewardLimit(_Limit):
     reward: float
 
 
-class _SuccessLimit(_Strict):
-    policy: str
-    budget: Budget
+class _SuccessLimit(_Limit):
     success: float = Field(gt=0, le=1)
 
 
@@ -79,7 +102,7 @@ class _Alarms(_Strict):
 class _Recorded(_Strict):
     name: str = Field(max_length=80)
     kind: Literal["recorded"]
-    files: tuple[str, ...] = Field(min_length=1)
+    files: Files
     policies: tuple[Annotated[str, _one_of(REPLAYED)], ...] = WATCHED
     budgets: tuple[Budget, ...] = ()
     features: str = "text"
@@ -92,7 +115,7 @@ class _Recorded(_Strict):
 class _Live(_Strict):
     name: str = Field(max_length=80)
     kind: Literal["live"]
-    files: tuple[str, ...] = Field(min_length=1)
+    files: Files
     policies: tuple[Annotated[str, _one_of(SERVED)], ...] = Field(("sequential",), min_length=1)
     budgets: tuple[Budget, ...] = Field(min_length=1)
     draws: int = Field(ge=2, le=MOST_DRAWS)
@@ -131,7 +154,11 @@ def read_suites(path: Path) -> list[Suite]:
         declared = _File(**data)
     except ValidationError as error:
         raise SettingsError(f"suites {path}: {_words(error, data)}") from None
-    return [_suite(one, path.absolute().parent) for one in declared.suite]
+    suites = [_suite(one, path.absolute().parent) for one in declared.suite]
+    wrong = [f"suite.{place}.{fault}" for place, suite in enumerate(suites) for fault in faults(suite)]
+    if wrong:
+        raise SettingsError(f"suites {path}: {'; '.join(wrong)}")
+    return suites
 
 
 def digest_of(path: str) -> str:

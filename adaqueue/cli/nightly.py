@@ -16,8 +16,17 @@ from adaqueue import wiring
 from adaqueue.cli.options import Config, DataFolder, JsonFile, check_writable, write_json
 from adaqueue.cli.reporting import ReportFolder, check_report
 from adaqueue.cli.suite_sets import HANDS
-from adaqueue.errors import AdaQueueError, SettingsError
-from adaqueue.wiring.nightly import NightDesk, bad_news, figures_of, night_desk, regressions
+from adaqueue.core.suites import Suite
+from adaqueue.errors import SettingsError
+from adaqueue.wiring.nightly import (
+    Evaluation,
+    NightDesk,
+    bad_news,
+    figures_of,
+    night_desk,
+    page_of,
+    regressions,
+)
 from adaqueue.wiring.reports import write_report
 
 NOT_MEASURED = 3
@@ -56,12 +65,10 @@ def run(
     with night_desk((config, given), settings, HANDS) as desk:
         chosen = desk.chosen(suite or [])
         night = f"{desk.books.now().astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
-        reports, failed = _measured(desk, chosen, night)
-    _tell(night, reports, report_folder, json)
-    if any(bad_news(report) for report in reports):
-        raise typer.Exit(ALARM)
-    if failed:
-        raise typer.Exit(NOT_MEASURED)
+        failed = [one.name for one in chosen if not _measured(desk, one, night)]
+        told = desk.books.of_night(night)
+    _tell(night, told, report_folder, json)
+    _end(told, is_whole=not failed)
 
 
 @nightly.command("list")
@@ -104,7 +111,7 @@ def show(
 ) -> None:
     """Show a night's figures, and what became worse, or better, than in the nights before.
 
-    Exit status 4: an alarm or a regression is named.
+    Exit status 4: an alarm or a regression is named; 3: a suite failed, or still runs, and none is named.
     """
     check_writable(json)
     check_report(report_folder)
@@ -113,37 +120,41 @@ def show(
     settings = wiring.load_settings(config, data_folder=data_folder)
     with night_desk((config, {}), settings.model_copy(update={"evaluate_suites": None}), HANDS) as desk:
         name = night or _newest(desk)
-        reports = [one.report for one in desk.books.of_night(name) if one.state == "done"]
-    if not reports:
+        told = desk.books.of_night(name)
+    if not told:
         raise SettingsError(f"night: {name!r}: nothing was measured then: see `adaqueue nightly list`")
-    _tell(name, reports, report_folder, json)
-    if any(bad_news(report) for report in reports):
+    for one in told:
+        if one.missing is not None:
+            _say(f"{one.suite}: {one.missing}", "red")
+    _tell(name, told, report_folder, json)
+    _end(told, is_whole=True)
+
+
+def _measured(desk: NightDesk, suite: Suite, night: str) -> bool:
+    """Measures a suite, and says so; returns whether that went well."""
+    _say(f"{suite.name}: measuring, {suite.kind}")
+    fault = desk.evaluator.attempt(suite, night)
+    if fault is not None:
+        _say(f"{suite.name}: not measured: {fault}", "red")
+    return fault is None
+
+
+def _end(told: Sequence[Evaluation], is_whole: bool) -> None:
+    """Leaves with the exit status of a night; alarms come before what was not measured."""
+    if any(bad_news(report) for report in _reports(told)):
         raise typer.Exit(ALARM)
+    if not is_whole or any(one.missing is not None for one in told):
+        raise typer.Exit(NOT_MEASURED)
 
 
-def _measured(
-    desk: NightDesk, chosen: Sequence[Any], night: str
-) -> tuple[list[Mapping[str, Any]], list[str]]:
-    """Returns the reports, and the names of the suites that could not be measured, after saying so."""
-    reports, failed = [], []
-    for suite in chosen:
-        _say(f"{suite.name}: measuring, {suite.kind}")
-        try:
-            report = desk.evaluator.evaluate(suite, night)
-        except AdaQueueError as error:
-            _say(f"{suite.name}: not measured: {error}", "red")
-            failed.append(suite.name)
-        else:
-            reports += [] if report is None else [report]
-    return reports, failed
+def _reports(told: Sequence[Evaluation]) -> list[Mapping[str, Any]]:
+    return [one.report for one in told if one.missing is None]
 
 
-def _tell(
-    night: str, reports: Sequence[Mapping[str, Any]], report_folder: Path | None, json: str | None
-) -> None:
+def _tell(night: str, told: Sequence[Evaluation], report_folder: Path | None, json: str | None) -> None:
     """Names what is bad first, then the figures."""
-    news = sorted((words for report in reports for words in bad_news(report)), key=_is_alarm)
-    for words in news:
+    reports = _reports(told)
+    for words in sorted((words for report in reports for words in bad_news(report)), key=_is_alarm):
         _say(words, "red")
     comparison = [row for report in reports for row in report["comparison"]]
     for row in comparison:
@@ -152,18 +163,20 @@ def _tell(
     if json is None:
         for name, data in figures_of(reports)["sets"].items():
             _show_set(name, data)
+    missing = {one.suite: one.missing for one in told if one.missing is not None}
     write_json(
         json,
         {
             "night": night,
             "regressions": [words for report in reports for words in regressions(report)],
             "alarms": [f"{report['suite']}: {words}" for report in reports for words in report["alarms"]],
+            "not_measured": missing,
             "comparison": sorted(comparison, key=lambda row: not row["is_regression"]),
             "suites": {report["suite"]: report for report in reports},
         },
     )
-    if report_folder is not None and reports:
-        _say(f"report: {write_report(report_folder, figures_of(reports), comparison)}")
+    if report_folder is not None and told:
+        _say(f"report: {write_report(report_folder, page_of(reports, missing), comparison)}")
 
 
 def _is_alarm(words: str) -> bool:
@@ -171,7 +184,7 @@ def _is_alarm(words: str) -> bool:
 
 
 def _newest(desk: NightDesk) -> str:
-    found = [one for one in desk.books.newest(100) if one.state == "done"]
+    found = desk.books.newest(1)
     if not found:
         raise SettingsError("night: none: no suite was measured yet: see `adaqueue nightly run`")
     return found[0].night
@@ -189,16 +202,17 @@ def _show_set(name: str, data: Mapping[str, Any]) -> None:
     if "error" in data:
         return
     rewards, live = data.get("policies") or {}, data.get("live") or {}
-    columns = ("policy", "B", "reward", "of uniform's samples", "really solved", "samples")
+    share_of = "of random's strong calls" if data.get("kind") == "routing" else "of uniform's samples"
+    columns = ("policy", "B", "reward", share_of, "really solved", "samples")
     table = Table(*columns, box=box.SIMPLE_HEAD, title_justify="left")
     table.title = f"{name}: {data['queries']:,} queries"
     for policy in dict.fromkeys([*rewards, *live]):
         for budget in {**rewards.get(policy, {}), **live.get(policy, {})}:
             cell, real = rewards.get(policy, {}).get(budget), live.get(policy, {}).get(budget)
             share = (data.get("equal_reward_budget") or {}).get(policy, {}).get(budget)
-            replayed = (_number(cell and cell["reward"]), _number(share))
-            lived = (_number(real and real["success"]), _number(real and real["samples"]))
-            table.add_row(policy, budget, *replayed, *lived)
+            reward = (cell or real or {}).get("reward")
+            lived = (_number(real and real.get("success")), _number(real and real["samples"]))
+            table.add_row(policy, budget, _number(reward), _number(share), *lived)
     Console(width=None if Console().is_terminal else 120).print(table)
 
 

@@ -7,6 +7,9 @@ from typing import Any
 
 from adaqueue.core.suites import Alarms, Limit
 
+ROUTING = "routing"
+"""Kind of a set of two decoders."""
+
 Read = Callable[[Mapping[str, Any], Limit], float | None]
 
 
@@ -40,13 +43,14 @@ def _of_set(data: Mapping[str, Any], alarms: Alarms) -> Iterator[str]:
 
 
 def _largest(limits: Sequence[Limit], data: Mapping[str, Any]) -> Iterator[str]:
+    what = "random routing's strong calls" if data.get("kind") == ROUTING else "uniform's samples"
     for limit in limits:
-        row = (data.get("equal_reward_budget") or {}).get(limit.policy, {})
-        share = row.get(str(limit.budget))
+        row, key = (data.get("equal_reward_budget") or {}).get(limit.policy, {}), _key(data, limit)
+        share = row.get(key)
         if share is None or share > limit.bound:
-            missing = "more than was drawn" if str(limit.budget) in row else "nobody knows how many"
+            missing = "more than was drawn" if key in row else "nobody knows how many"
             told = missing if share is None else f"{share:.0%}"
-            where = f"{limit.policy} needs {told} of uniform's samples at B={limit.budget}"
+            where = f"{limit.policy} needs {told} of {what} at B={key}"
             yield f"{where}, at most {limit.bound:.0%} is allowed"
 
 
@@ -55,15 +59,24 @@ def _smallest(limits: Sequence[Limit], data: Mapping[str, Any], read: Read, what
         value = read(data, limit)
         if value is None or value < limit.bound:
             told = "nothing that was measured" if value is None else f"{value:.3f}"
-            where = f"{limit.policy} has {what} {told} at B={limit.budget}"
+            where = f"{limit.policy} has {what} {told} at B={_key(data, limit)}"
             yield f"{where}, at least {limit.bound:g} is asked for"
 
 
 def _reward(data: Mapping[str, Any], limit: Limit) -> float | None:
-    cell = (data.get("policies") or {}).get(limit.policy, {}).get(str(limit.budget))
-    return None if cell is None else float(cell["reward"])
+    """The reward on the draws that score; of what they do not tell, as of chats, that of the live run."""
+    reward = _cell(data, "policies", limit).get("reward")
+    return _cell(data, "live", limit).get("reward") if reward is None else reward
 
 
 def _success(data: Mapping[str, Any], limit: Limit) -> float | None:
-    cell = (data.get("live") or {}).get(limit.policy, {}).get(str(limit.budget))
-    return None if cell is None else float(cell["success"])
+    return _cell(data, "live", limit).get("success")
+
+
+def _cell(data: Mapping[str, Any], where: str, limit: Limit) -> Mapping[str, Any]:
+    return (data.get(where) or {}).get(limit.policy, {}).get(_key(data, limit)) or {}
+
+
+def _key(data: Mapping[str, Any], limit: Limit) -> str:
+    """The budget as the set's figures name it: a share of calls, or a number of samples."""
+    return str(float(limit.budget)) if data.get("kind") == ROUTING else f"{limit.budget:g}"

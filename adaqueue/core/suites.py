@@ -18,12 +18,12 @@ class Limit:
 
     Attributes:
         policy: its name.
-        budget: average budget B.
+        budget: average budget B in samples, or of routing between two decoders the share of strong calls.
         bound: largest, or smallest, value that is no alarm.
     """
 
     policy: str
-    budget: int
+    budget: float
     bound: float
 
 
@@ -53,7 +53,7 @@ class Suite:
     Attributes:
         name: unique in its file.
         kind: `recorded`, outcomes are replayed; `live`, queries go through the system that is up.
-        files: of recorded outcomes, or of queries, JSON lines; `.gz` is read too.
+        files: of recorded outcomes, or of queries, JSON lines, no two of one name; `.gz` is read too.
         policies: live: that answer the queries; recorded: that are watched.
         budgets: average budgets B, increasing; empty: as `adaqueue evaluate` chooses.
         draws: live: samples of each query that score, at least as many as the largest budget.

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from adaqueue.core.alarms import alarms_of
 from adaqueue.core.regressions import as_rows, compared
 from adaqueue.core.suites import Measured, Suite
+from adaqueue.errors import AdaQueueError
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +19,9 @@ NIGHTS = 7
 
 Measure = Callable[[Suite, str], Measured]
 """Suite, name of the night -> its figures."""
+
+UNREAD = "unread"
+"""Basis of a suite whose files cannot be read."""
 
 
 class NightBooks(Protocol):
@@ -48,18 +52,45 @@ class Evaluator:
     measures: Mapping[str, Measure]
     digest: Callable[[str], str]
 
+    def attempt(self, suite: Suite, night: str) -> str | None:
+        """Measures a suite as `evaluate` does; returns why it could not be, else None.
+
+        Whatever is wrong with a suite, the others of the night have their turn.
+        """
+        try:
+            self.evaluate(suite, night)
+        except AdaQueueError as error:
+            return str(error)
+        except Exception as error:
+            log.exception("%s, night %s: an unexpected fault", suite.name, night)
+            return f"{type(error).__name__}: {error}"
+        return None
+
     def evaluate(self, suite: Suite, night: str) -> Mapping[str, Any] | None:
         """Measures a suite once in a night; returns its report, None where it has been done, or is being.
 
         Raises:
             AdaQueueError: it could not be measured; it is in the books, and tried again by whoever asks next.
         """
-        digests = [self.digest(file) for file in suite.files]
-        basis = suite.basis(digests)
-        report = self.books.once(suite.name, night, basis, lambda: self._work(suite, night, basis))
+        basis, fault = self._basis(suite)
+
+        def work() -> Mapping[str, Any]:
+            if fault is not None:
+                raise fault
+            return self._work(suite, night, basis)
+
+        report = self.books.once(suite.name, night, basis, work)
+        log.info("%s, night %s: %s", suite.name, night, "done before" if report is None else "done")
         for words in () if report is None else bad_news(report):
             log.error("%s, night %s: %s", suite.name, night, words)
         return report
+
+    def _basis(self, suite: Suite) -> tuple[str, AdaQueueError | None]:
+        """The basis; where files cannot be read, why: it is told inside the work, which is in the books."""
+        try:
+            return suite.basis([self.digest(file) for file in suite.files]), None
+        except AdaQueueError as error:
+            return UNREAD, error
 
     def _work(self, suite: Suite, night: str, basis: str) -> Mapping[str, Any]:
         found = self.measures[suite.kind](suite, night)
@@ -101,3 +132,28 @@ def figures_of(reports: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             for name, data in report["sets"].items()
         }
     }
+
+
+def page_of(reports: Sequence[Mapping[str, Any]], failed: Mapping[str, str]) -> dict[str, Any]:
+    """Returns what a night's page shows: each suite, measured or not.
+
+    Args:
+        reports: of suites that were measured.
+        failed: why others were not, by name.
+    """
+    sets = {name: _shown(data) for name, data in figures_of(reports)["sets"].items()}
+    return {"sets": {**sets, **{suite: {"error": words} for suite, words in failed.items()}}}
+
+
+def _shown(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A set as a page shows it: one of live runs alone, as of chats, has no policy to be drawn."""
+    if data.get("policies") or "error" in data:
+        return data
+    reached = "; ".join(
+        f"{policy} at B={budget}: {cell['reward']:.3f}"
+        for policy, row in (data.get("live") or {}).items()
+        for budget, cell in row.items()
+        if cell.get("reward") is not None
+    )
+    words = f"policies are not replayed on these rewards; what the live runs reached: {reached or 'nothing'}"
+    return {**data, "error": words}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,16 +18,16 @@ from adaqueue.adapters.celery_app import EVALUATE_QUEUE, add_slot_task, make_app
 from adaqueue.adapters.cron import last_due, schedule_of
 from adaqueue.adapters.heartbeat import Heartbeat
 from adaqueue.adapters.ledger.database import Database
-from adaqueue.adapters.ledger.evaluations import PostgresEvaluations
+from adaqueue.adapters.ledger.evaluations import Evaluation, PostgresEvaluations
 from adaqueue.adapters.ledger.live_runs import LiveRuns
 from adaqueue.adapters.suites_file import digest_of, read_suites
 from adaqueue.core.errands import Errand
 from adaqueue.core.query import Query
 from adaqueue.core.specs import EVALUATION, Run
 from adaqueue.core.suites import LIVE, RECORDED, Measured, Suite
-from adaqueue.errors import AdaQueueError, SettingsError, UnavailableError
+from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.flows.live_suites import LiveSuites
-from adaqueue.flows.nightly import Evaluator, bad_news, figures_of, regressions
+from adaqueue.flows.nightly import Evaluator, bad_news, figures_of, page_of, regressions
 from adaqueue.settings import Settings
 from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
 from adaqueue.wiring.clients import ClientServices, client_services
@@ -34,7 +35,17 @@ from adaqueue.wiring.processes import registry, start
 from adaqueue.wiring.reports import write_report
 from adaqueue.wiring.trainer import EVALUATE, EVALUATE_AGAIN, near_duplicates
 
-__all__ = ["Hands", "NightDesk", "bad_news", "figures_of", "night_desk", "regressions", "run_evaluator"]
+__all__ = [
+    "Evaluation",
+    "Hands",
+    "NightDesk",
+    "bad_news",
+    "figures_of",
+    "night_desk",
+    "page_of",
+    "regressions",
+    "run_evaluator",
+]
 
 log = logging.getLogger(__name__)
 
@@ -138,22 +149,35 @@ def run_evaluator(hands: Hands) -> None:
 
 
 def evaluate_slot(settings: Settings, books: PostgresEvaluations, evaluator: Evaluator) -> None:
-    """Measures every suite, unless it has been for the newest slot of the schedule."""
+    """Measures every suite, unless it has been for the newest slot of the schedule, and leaves a page."""
     assert settings.evaluate_suites is not None  # noqa: S101 - the process does not start without
     slot = f"{last_due(schedule_of('evaluate_at', settings.evaluate_at), books.now()):%Y-%m-%dT%H:%M}"
-    reports = []
     for suite in read_suites(settings.evaluate_suites):
-        try:
-            report = evaluator.evaluate(suite, slot)
-        except AdaQueueError as error:  # it is in the books, and the other suites have their turn
-            log.error("suite %s of %s failed: %s", suite.name, slot, error)
-        else:
-            log.info("suite %s of %s: %s", suite.name, slot, "done before" if report is None else "done")
-            reports += [] if report is None else [report]
-    if reports and settings.evaluate_reports is not None:
+        fault = evaluator.attempt(suite, slot)
+        if fault is not None:
+            log.error("suite %s of %s failed: %s", suite.name, slot, fault)
+    if settings.evaluate_reports is not None:
+        _write_page(settings.evaluate_reports / slot.replace(":", ""), books.of_night(slot))
+
+
+def _write_page(folder: Path, told: Sequence[Evaluation]) -> None:
+    """Writes a night's page from the books, unless it is there: some process may have died before it did."""
+    reports = [one.report for one in told if one.state == "done"]
+    failed = {one.suite: one.missing or "" for one in told if one.state == "failed"}
+    figures = page_of(reports, failed)
+    if figures["sets"] and not _is_written(folder, figures):
         comparison = [row for report in reports for row in report["comparison"]]
-        folder = settings.evaluate_reports / slot.replace(":", "")
-        log.info("report: %s", write_report(folder, figures_of(reports), comparison))
+        log.info("report: %s", write_report(folder, figures, comparison))
+
+
+def _is_written(folder: Path, figures: Mapping[str, Any]) -> bool:
+    """Whether a folder's page is of these figures; the page is the last of its files to be written."""
+    page, data = folder / "index.html", folder / "report.json"
+    try:
+        whole = page.stat().st_mtime_ns >= data.stat().st_mtime_ns
+        return whole and bool(json.loads(data.read_text()) == figures)
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from adaqueue.errors import SettingsError
 
 EXAMPLE = Path(__file__).parents[2] / "suites.example.toml"
 LIVE = 'name = "a"\nkind = "live"\nfiles = ["q.jsonl"]\nbudgets = [4, 2]\ndraws = 8\n'
+RECORDED = 'name = "r"\nkind = "recorded"\nfiles = ["q.jsonl"]\n'
 
 
 def read(tmp_path: Path, *suites: str) -> list[Suite]:
@@ -51,6 +52,22 @@ def test_files_are_found_beside_the_file_and_budgets_are_put_in_order(tmp_path: 
             LIVE + '[suite.alarms]\nmin_success = [{ policy = "sequential", budget = 2, share = 1 }]\n',
             r"min_success\.0\.share: 1: unknown",
         ),
+        (
+            LIVE + '[suite.alarms]\nmin_success = [{ policy = "sequental", budget = 2, success = 0.5 }]\n',
+            r"suite\.0\.alarms\.min_success\.0\.policy: 'sequental': not measured here: known are sequential",
+        ),
+        (
+            LIVE + '[suite.alarms]\nmin_success = [{ policy = "sequential", budget = "2", success = 1 }]\n',
+            r"min_success\.0\.budget.*: '2': Input should be a valid",
+        ),
+        (
+            LIVE.replace('["q.jsonl"]', '["a/q.jsonl", "b/q.jsonl"]'),
+            r"files: 'b/q\.jsonl': has the name of 'a/q\.jsonl', and figures go by names: rename one",
+        ),
+        (
+            RECORDED.replace('["q.jsonl"]', '["q.jsonl", "./q.jsonl"]'),
+            r"files: '\./q\.jsonl': named twice: leave one out",
+        ),
         ("nonsense", "give a readable TOML file"),
     ],
 )
@@ -59,6 +76,12 @@ def test_a_fault_is_named_with_its_field_its_value_and_the_remedy(
 ) -> None:
     with pytest.raises(SettingsError, match=words):
         read(tmp_path, text)
+
+
+def test_bounds_of_routing_are_at_shares_of_strong_calls(tmp_path: Path) -> None:
+    bound = 'max_equal_reward_budget = [{ policy = "routed", budget = 0.5, share = 0.9 }]\n'
+    (suite,) = read(tmp_path, RECORDED + f"policies = ['routed', 'cascade']\n[suite.alarms]\n{bound}")
+    assert suite.alarms.max_equal_reward_budget == (Limit("routed", 0.5, 0.9),)
 
 
 def test_two_suites_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -24,6 +24,7 @@ class Evaluation:
         state: running, done, failed.
         report: figures, comparison and alarms; where it failed, `error`.
         started_at: by Postgres's clock.
+        alive_at: when its process last said that it is at it.
         ended_at: None while it runs.
     """
 
@@ -32,7 +33,18 @@ class Evaluation:
     state: str
     report: Mapping[str, Any]
     started_at: datetime
+    alive_at: datetime
     ended_at: datetime | None
+
+    @property
+    def missing(self) -> str | None:
+        """Why there are no figures: it failed, or still runs; None: there are."""
+        if self.state == "failed":
+            return f"failed: {self.report.get('error', 'nobody knows why')}"
+        if self.state == "running":
+            began, heard = (f"{at.astimezone(UTC):%H:%M:%S}" for at in (self.started_at, self.alive_at))
+            return f"still running, since {began} UTC, last heard of at {heard}"
+        return None
 
 
 class PostgresEvaluations:
@@ -73,4 +85,5 @@ class PostgresEvaluations:
 
 
 def _evaluation(row: Row[Any]) -> Evaluation:
-    return Evaluation(row.suite, row.slot, row.state, row.report, row.started_at, row.ended_at)
+    at = (row.started_at, row.alive_at, row.ended_at)
+    return Evaluation(row.suite, row.slot, row.state, row.report, *at)
