@@ -17,10 +17,13 @@ from adaqueue.core.predictions import predictions
 from adaqueue.core.records import Result
 from adaqueue.core.replays import ENDS, SEED, Needed, Reading, Replay, group_weights, needed, reached
 from adaqueue.core.trial import Contestant, drift
+from adaqueue.core.watched_figures import REWARD
 
 RESAMPLES = 500
 Z = 1.96
 STOPPING = "uniform_early_stop"
+EDGE = 1e-9
+"""No probe is believed to be surer than this: a loss, if it is wrong, has to be a number."""
 
 
 def judged(
@@ -36,6 +39,9 @@ def judged(
         groups: queries of one number are resampled together, shape (n,).
         budgets: average budgets B, at most `draws`.
         word: what the probe in use says of the queries; None: there is none.
+
+    Returns:
+        Besides, `each`: what is compared query by query with other nights, in the order of the queries.
     """
     alive, rates = recorded_survival(successes, draws, draws), successes / draws
     replay = Replay(1 - alive[:, list(budgets)], groups, budgets)
@@ -56,7 +62,13 @@ def judged(
         name: {str(b): needed([own[p]], compared[p]) for p, b in enumerate(budgets)}
         for name, own in readings.items()
     }
-    said = {} if word is None else _predictor(word.beliefs.success, successes, draws, groups)
+    each: dict[str, Sequence[float]] = {"successes": successes.tolist()}
+    said: dict[str, Any] = {}
+    if word is not None:
+        predicted = np.clip(word.beliefs.success, EDGE, 1 - EDGE)
+        losses = -(rates * np.log(predicted) + (1 - rates) * np.log1p(-predicted))
+        said = _predictor(predicted, losses, successes, draws, group_weights(groups, RESAMPLES, SEED))
+        each["loss"] = losses.round(5).tolist()
     return {
         "kind": "binary",
         "queries": len(rates),
@@ -72,17 +84,25 @@ def judged(
             name: {b: _details(cell) for b, cell in row.items()} for name, row in shares.items()
         },
         "distribution": asdict(of_rates(rates)),
+        "each": each,
         **said,
     }
 
 
-def what_became(results: Sequence[Result]) -> dict[str, Any]:
+def what_became(results: Sequence[Result], ids: Sequence[str], *, is_real: bool) -> dict[str, Any]:
     """Returns what one live run reached and spent.
+
+    Args:
+        results: one of each query.
+        ids: of all queries, in the order of their file.
+        is_real: whether rewards are real numbers: then nothing is verified, and the reward is what counts.
 
     Returns:
         `success` with its 95% Wilson interval (`low`, `high`): the share of all queries with a verified
-        answer; `reward`, mean of the answers'; `samples`, drawn a query on average, with `samples_low` and
-        `samples_high`; shares `abstained` and `failures` (expired, cancelled, dead letters).
+        answer; `reward`, mean of the answers', with `reward_low` and `reward_high`, None without any;
+        `samples`, drawn a query on average, with `samples_low` and `samples_high`; shares `abstained` and
+        `failures` (expired, cancelled, dead letters); `each`, by query: 1 solved or 0 not, or the real
+        reward, None without an answer.
     """
     n = max(len(results), 1)
     answers = [one.answer for one in results if one.answer is not None]
@@ -90,19 +110,28 @@ def what_became(results: Sequence[Result]) -> dict[str, Any]:
     low, high = wilson(verified, n)
     used = np.array([0 if one.answer is None else one.answer.samples_used for one in results] or [0])
     half = Z * float(used.std()) / math.sqrt(n)
-    rewards = [answer.reward for answer in answers if answer.reward is not None]
+    rewards = {answer.id: answer.reward for answer in answers if answer.reward is not None}
+    solved = {answer.id for answer in answers if answer.verified}
     return {
         "queries": len(results),
         "success": verified / n,
         "low": low,
         "high": high,
-        "reward": float(np.mean(rewards)) if rewards else None,
+        **_mean(list(rewards.values())),
         "samples": float(used.mean()),
         "samples_low": float(used.mean()) - half,
         "samples_high": float(used.mean()) + half,
         "abstained": sum(answer.abstained for answer in answers) / n,
         "failures": (len(results) - len(answers)) / n,
+        "each": [rewards.get(key) if is_real else int(key in solved) for key in ids],
     }
+
+
+def _mean(rewards: Sequence[float]) -> dict[str, float | None]:
+    if not rewards:
+        return dict.fromkeys(("reward", *REWARD))
+    mean, half = float(np.mean(rewards)), Z * float(np.std(rewards)) / math.sqrt(len(rewards))
+    return dict(zip(("reward", *REWARD), (mean, mean - half, mean + half), strict=True))
 
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
@@ -126,11 +155,11 @@ def _details(cell: Needed) -> dict[str, Any]:
     return {**found, f"over_{STOPPING}": {"low": low, "high": high}}
 
 
-def _predictor(predicted: FloatArray, successes: IntArray, draws: int, groups: IntArray) -> dict[str, Any]:
+def _predictor(
+    predicted: FloatArray, losses: FloatArray, successes: IntArray, draws: int, weights: FloatArray
+) -> dict[str, Any]:
     rates = successes / draws
-    weights = group_weights(groups, RESAMPLES, SEED)
     quality = predictor_quality(predicted, successes, draws)
-    losses = -(rates * np.log(predicted) + (1 - rates) * np.log1p(-predicted))
     loss_low, loss_high = np.quantile(weights @ losses, ENDS).tolist()
     ece_low, ece_high = _ece_interval(predicted, rates)
     shown = predictions(predicted, rates, weights)

@@ -42,8 +42,10 @@ def beta_hazards(
         return hazards
     _require(zero, "zero", (zero >= 0) & (zero < 1))
     able = (1 - zero)[:, None] * survival(hazards)[:, :-1]
+    left = able + zero[:, None]  # 0 where so many failures are too unlikely for a float
+    mixed = np.divide(able * hazards, left, out=hazards.copy(), where=left > 0)
     # Mathematics forbids a rise, rounding does not.
-    return np.minimum.accumulate(able * hazards / (able + zero[:, None]), axis=1)
+    return np.minimum.accumulate(mixed, axis=1)
 
 
 def logistic_hazards(curves: FloatArray, b_max: int) -> FloatArray:

@@ -2,47 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import hypot, sqrt
 from typing import Any
 
+import numpy as np
+
+from adaqueue.core.marginal import FloatArray
 from adaqueue.core.suites import Measured
+from adaqueue.core.watched_figures import LOWER, WIDTH, Figure, figures
 
 SURE = 2.58
 """Standard errors of a difference that is no chance: 99%. Every night has many figures."""
-
-WIDTH = 2 * 1.96
-"""Standard errors in a 95% interval."""
-
-UNIFORM = "uniform"
-LOWER = "lower"
-HIGHER = "higher"
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One number of a night.
-
-    Attributes:
-        words: says it in a sentence, with `{}` for its value.
-        value: None: not reached.
-        error: its standard error from night to night; 0 where the same samples are replayed again.
-        better: `lower` or `higher`.
-        is_share: whether it is told in percent.
-    """
-
-    words: str
-    value: float | None
-    error: float
-    better: str
-    is_share: bool = True
-
-    def told(self, value: float | None) -> str:
-        """Returns a value in words."""
-        if value is None:
-            return "more than was drawn"
-        return f"{value:.0%}" if self.is_share else f"{value:.3f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +25,8 @@ class Comparison:
         suite: and its file, where it has several.
         figure: its name.
         before: mean of the last nights; None: not reached.
-        now: tonight's; None: not reached.
-        low: low end of the 95% interval of the difference; None where one of both was not reached.
+        now: tonight's; None: not reached, or not measured.
+        low: low end of the 95% interval of the difference; None where one of both is not known.
         high: its high end.
         is_regression: whether it became worse; else better.
         words: all of it in a sentence, with what else changed.
@@ -76,7 +48,8 @@ def compared(
     """Returns what changed against the mean of the last nights, regressions first.
 
     A change counts if it is larger than the tolerance, and than chance: 2.58 standard errors of the
-    difference, those of tonight and of the mean combined.
+    difference. Where both keep what each query came to, those are of the differences query by query; else
+    those of tonight and of the mean combined. A figure that some night had and tonight has not is worse.
 
     Args:
         suite: its name.
@@ -91,12 +64,14 @@ def compared(
     found = []
     for name, data in tonight.sets.items():
         where = suite if len(tonight.sets) == 1 else f"{suite}/{name}"
+        now = figures(data, policies)
         earlier = [figures(night.sets.get(name, {}), policies) for night in nights]
-        for key, figure in figures(data, policies).items():
+        for key in {**now, **{key: None for night in earlier for key in night}}:
             known = [night[key] for night in earlier if key in night]
-            change = _change(figure, known, tolerance) if known else None
-            if change is not None:
-                found.append(_told(where, key, figure, change, cause))
+            if key not in now:
+                found.append(_vanished(where, key, known, cause))
+            elif known and (change := _change(now[key], known, tolerance)) is not None:
+                found.append(_told(where, key, now[key], change, cause))
     return sorted(found, key=lambda one: not one.is_regression)
 
 
@@ -110,61 +85,10 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return "; ".join(found) or "neither the probe in use nor the model nor a version changed"
 
 
-def figures(data: Mapping[str, Any], policies: Sequence[str]) -> dict[str, Figure]:
-    """Returns the figures of a set that are compared, by name.
-
-    Args:
-        data: as `adaqueue evaluate --json` writes it, or a live set's.
-        policies: that are watched; uniform's reward always is.
-    """
-    is_live = "live" in data
-    found: dict[str, Figure] = {}
-    for policy in dict.fromkeys((UNIFORM, *policies)):
-        found.update(_shares(data, policy, is_live))
-        found.update(_means(data, policy, is_live))
-    predictor = data.get("predictor") or {}
-    for name in ("loss", "ece"):
-        if predictor.get(name) is not None:
-            words = f"the probe's {'calibration error' if name == 'ece' else name} is {{}}"
-            error = _error(predictor, f"{name}_low", f"{name}_high") if is_live else 0.0
-            found[f"predictor {name}"] = Figure(words, predictor[name], error, LOWER, is_share=False)
-    return found
-
-
-def _shares(data: Mapping[str, Any], policy: str, is_live: bool) -> Iterator[tuple[str, Figure]]:
-    if policy == UNIFORM:
-        return
-    details = (data.get("equal_reward_details") or {}).get(policy, {})
-    for budget, share in (data.get("equal_reward_budget") or {}).get(policy, {}).items():
-        detail = details.get(budget, {})
-        of_splits = (detail.get("deviation") or 0.0) / sqrt(max(data.get("seeds") or 1, 1))
-        error = _error(detail, "low", "high") if is_live else of_splits
-        words = f"{policy} needs {{}} of uniform's samples at B={budget}"
-        yield f"equal reward {policy} B={budget}", Figure(words, share, error, LOWER)
-
-
-def _means(data: Mapping[str, Any], policy: str, is_live: bool) -> Iterator[tuple[str, Figure]]:
-    for budget, cell in (data.get("policies") or {}).get(policy, {}).items():
-        words = f"{policy} reaches a reward of {{}} at B={budget}"
-        error = _error(cell, "low", "high") if is_live else 0.0
-        yield f"reward {policy} B={budget}", Figure(words, cell["reward"], error, HIGHER, is_share=False)
-    for budget, cell in (data.get("live") or {}).get(policy, {}).items():
-        words = f"{policy} really solves {{}} of the queries at B={budget}"
-        yield (
-            f"success {policy} B={budget}",
-            Figure(words, cell["success"], _error(cell, "low", "high"), HIGHER),
-        )
-
-
-def _error(cell: Mapping[str, Any], low: str, high: str) -> float:
-    """Returns the standard error that a 95% interval tells; 0 without one: the tolerance alone decides."""
-    least, most = cell.get(low), cell.get(high)
-    return 0.0 if least is None or most is None else float((most - least) / WIDTH)
-
-
 @dataclass(frozen=True, slots=True)
 class _Change:
     before: float | None
+    apart: float | None
     error: float
     is_regression: bool
 
@@ -172,27 +96,63 @@ class _Change:
 def _change(figure: Figure, known: Sequence[Figure], tolerance: float) -> _Change | None:
     reached = [one for one in known if one.value is not None]
     if 2 * len(reached) <= len(known):
-        return None if figure.value is None else _Change(None, 0.0, is_regression=False)
-    before = sum(one.value or 0.0 for one in reached) / len(reached)
+        return None if figure.value is None else _Change(None, None, 0.0, is_regression=False)
+    before = _mean(reached)
     if figure.value is None:
-        return _Change(before, 0.0, is_regression=True)
-    error = hypot(figure.error, sqrt(sum(one.error**2 for one in reached)) / len(reached))
-    worse = (figure.value - before) * (1 if figure.better == LOWER else -1)
-    if abs(worse) <= max(tolerance, SURE * error):
+        return _Change(before, None, 0.0, is_regression=True)
+    apart, error = _paired(figure, reached) or (
+        figure.value - (before or 0.0),
+        hypot(figure.error, sqrt(sum(one.error**2 for one in reached)) / len(reached)),
+    )
+    if abs(apart) <= max(tolerance, SURE * error):
         return None
-    return _Change(before, error, is_regression=worse > 0)
+    return _Change(before, apart, error, is_regression=(apart > 0) is (figure.better == LOWER))
+
+
+def _paired(figure: Figure, nights: Sequence[Figure]) -> tuple[float, float] | None:
+    """Returns the mean difference to the nights' means, query by query, and its standard error.
+
+    The noise of each night's samples is in the differences; that some queries are harder than others is not.
+
+    Returns:
+        None where fewer than two queries are known on both sides.
+    """
+    kept = [_array(one) for one in nights if one.each and len(one.each) == len(figure.each)]
+    if not kept:
+        return None
+    known = np.array(kept)
+    counts = np.isfinite(known).sum(axis=0)
+    usual = np.divide(np.nansum(known, axis=0), counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    apart = _array(figure) - usual
+    apart = apart[np.isfinite(apart)]
+    if len(apart) < 2:
+        return None
+    return float(apart.mean()), float(apart.std(ddof=1) / sqrt(len(apart)))
+
+
+def _array(figure: Figure) -> FloatArray:
+    return np.array([np.nan if value is None else value for value in figure.each])
+
+
+def _mean(known: Sequence[Figure]) -> float | None:
+    values = [one.value for one in known if one.value is not None]
+    return sum(values) / len(values) if values else None
 
 
 def _told(suite: str, key: str, figure: Figure, change: _Change, cause: str) -> Comparison:
     said = figure.words.format(figure.told(figure.value))
-    words = f"{said}, {figure.told(change.before)} before"
+    words = f"{said}, {figure.told(change.before)} before; {cause}"
     low = high = None
-    if figure.value is not None and change.before is not None:
-        apart = figure.value - change.before
-        low, high = apart - WIDTH / 2 * change.error, apart + WIDTH / 2 * change.error
-    return Comparison(
-        suite, key, change.before, figure.value, low, high, change.is_regression, f"{words}; {cause}"
-    )
+    if change.apart is not None:
+        half = WIDTH / 2 * change.error
+        low, high = change.apart - half, change.apart + half
+    return Comparison(suite, key, change.before, figure.value, low, high, change.is_regression, words)
+
+
+def _vanished(suite: str, key: str, known: Sequence[Figure], cause: str) -> Comparison:
+    before = _mean(known)
+    words = f"{key}: not measured tonight, {known[0].told(before)} before; {cause}"
+    return Comparison(suite, key, before, None, None, None, is_regression=True, words=words)
 
 
 def as_rows(found: Sequence[Comparison]) -> list[dict[str, Any]]:

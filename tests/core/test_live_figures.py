@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -40,18 +42,50 @@ def test_without_a_probe_there_is_no_word_of_it() -> None:
     assert set(found["policies"]) == {"uniform", "uniform_early_stop", "oracle", "sequential_oracle"}
 
 
-def result(name: str, verified: bool | None, samples: int = 2) -> Result:
+@pytest.mark.parametrize("sure", [0.0, 1.0])
+def test_a_probe_that_is_sure_and_wrong_has_figures_that_are_numbers(sure: float) -> None:
+    least = np.full(len(RATES), 1e-300)
+    told = Contestant(Beliefs.of(*((least, 1 + least) if sure == 0.0 else (1 + least, least))), None)
+    assert told.beliefs.success == pytest.approx(sure, abs=1e-299)
+    found = judged(drawn(), DRAWS, np.arange(len(RATES)), (1, 2), told)
+    assert json.loads(json.dumps(found, allow_nan=False))["predictor"]["loss"] > 1
+    assert np.isfinite(found["each"]["loss"]).all()
+
+
+def test_what_each_query_came_to_is_kept_in_its_place() -> None:
+    found = judged(drawn(), DRAWS, np.arange(len(RATES)), (1, 2), word(RATES))
+    assert found["each"]["successes"] == drawn().tolist()
+    assert np.mean(found["each"]["loss"]) == pytest.approx(found["predictor"]["loss"], abs=1e-5)
+
+
+def result(name: str, verified: bool | None, samples: int = 2, reward: float | None = None) -> Result:
     if verified is None:
         return Result(name, "", "expired", None, None)
-    answer = Answer(name, "t", float(verified), verified, samples, samples, samples == 0)
+    reward = float(verified) if reward is None else reward
+    answer = Answer(name, "t", reward, verified, samples, samples, samples == 0)
     return Result(name, "", "answered", answer, None)
 
 
 def test_what_was_not_answered_counts_as_not_solved() -> None:
-    found = what_became([result("a", True), result("b", False, 4), result("c", None), result("d", False, 0)])
+    results = [result("a", True), result("b", False, 4), result("c", None), result("d", False, 0)]
+    found = what_became(results, "dcba", is_real=False)
+    assert found["each"] == [0, 0, 0, 1]
     assert (found["success"], found["failures"], found["abstained"]) == (0.25, 0.25, 0.25)
     assert found["samples"] == 1.5
     assert found["samples_low"] < 1.5 < found["samples_high"]
+
+
+def test_a_real_reward_has_its_interval_and_each_query_its_own() -> None:
+    results = [result("a", False, reward=-2.5), result("b", False, reward=0.5), result("c", None)]
+    found = what_became(results, "bca", is_real=True)
+    assert (found["success"], found["reward"], found["each"]) == (0, -1.0, [0.5, None, -2.5])
+    assert found["reward_low"] == pytest.approx(-1 - 1.96 * 1.5 / 2**0.5)
+    assert found["reward_high"] == pytest.approx(-1 + 1.96 * 1.5 / 2**0.5)
+
+
+def test_nothing_answered_has_no_reward() -> None:
+    found = what_became([result("a", None)], "a", is_real=True)
+    assert (found["reward"], found["reward_low"], found["each"]) == (None, None, [None])
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ def test_no_share_of_zeros_is_the_plain_beta(alpha: float, beta: float) -> None:
     assert plain[0, 0] == pytest.approx(alpha / (alpha + beta))
 
 
+@pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1e-300), (1e6, 1e-3)])
+def test_failures_too_unlikely_for_a_float_leave_the_plain_beta(alpha: float, beta: float) -> None:
+    sure = np.array([alpha]), np.array([beta])
+    found = beta_hazards(*sure, 60, np.zeros(1))
+    assert found == pytest.approx(beta_hazards(*sure, 60))
+
+
 @given(st.lists(st.tuples(*[st.floats(-20, 20)] * 3), min_size=1, max_size=4))
 def test_logistic_hazards_never_rise_and_begin_where_the_first_coefficient_says(
     coefficients: list[tuple[float, float, float]],

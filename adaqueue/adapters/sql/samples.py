@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from adaqueue.adapters.sql.bulk import among, insert_rows
+from adaqueue.adapters.tables import QueryRow
 from adaqueue.adapters.work_tables import SampleRow
 from adaqueue.core.records import Sample
 
@@ -51,3 +52,9 @@ def count_by_attempt(conn: Connection, allocation_ids: Sequence[UUID]) -> dict[t
         .group_by(SampleRow.allocation_id, SampleRow.attempt)
     )
     return {(row[0], row[1]): row[2] for row in conn.execute(statement)}
+
+
+def count_of_run(conn: Connection, run_id: UUID) -> int:
+    """Returns how many samples a run's queries have."""
+    statement = select(func.count(SampleRow.query_id)).join(QueryRow, QueryRow.id == SampleRow.query_id)
+    return int(conn.execute(statement.where(QueryRow.run_id == run_id)).scalar_one())
