@@ -14,10 +14,7 @@ from adaqueue.adapters.text_features import Texts, TextSimilarity, WordSimilarit
 from adaqueue.core.kernel_ridge import KernelRidge
 from adaqueue.core.marginal import BoolArray, FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes, States
-from adaqueue.core.splits import Scores
-
-MOST_TRAINING = 1_500
-"""Queries that a probe is fitted on: the work grows with their cube."""
+from adaqueue.core.splits import MOST_TRAINING, Scores
 
 FARTHEST = 4.0
 

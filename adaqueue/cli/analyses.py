@@ -81,12 +81,16 @@ def transfer(found: Transfer) -> dict[str, Any]:
 
 
 def optimism(found: Optimism) -> dict[str, Any]:
-    """Returns honest figures beside careless ones."""
+    """Returns honest figures beside careless ones, and on how many queries the careless probe was fitted."""
 
     def pairs(rows: Mapping[str, Mapping[int, Pair]]) -> dict[str, Any]:
         return {name: {str(b): asdict(pair) for b, pair in row.items()} for name, row in rows.items()}
 
-    return {"policies": pairs(found.rewards), "equal_reward_budget": pairs(found.shares)}
+    return {
+        "fitted_on": found.fitted,
+        "policies": pairs(found.rewards),
+        "equal_reward_budget": pairs(found.shares),
+    }
 
 
 def rewards(rows: Mapping[str, Mapping[int, Reached]]) -> dict[str, Any]:

@@ -65,7 +65,10 @@ def _optimism(found: Optimism, report: Report) -> Table:
         if policy in (*SHOWN, "oracle", "sequential_oracle"):
             rows[policy] = {b: pair.honest for b, pair in row.items()}
             rows[f"{policy}, same draws"] = {b: pair.same_draws for b, pair in row.items()}
-    return _shares("decided by other draws, and by those that score: share of uniform's", rows, report)
+    title = "decided by other draws, and by those that score: share of uniform's"
+    if found.fitted < found.queries:
+        title += f" (a probe of {found.fitted:,} of {found.queries:,} queries: understated)"
+    return _shares(title, rows, report)
 
 
 def _shares(title: str, rows: Mapping[str, Mapping[int, float | None]], report: Report) -> Table:

@@ -61,7 +61,7 @@ def optimism_of_rewards(outcomes: Outcomes, plan: Plan, honest: Evaluation) -> O
             for name, (own, same) in told.items()
         }
 
-    return Optimism(pairs(_reward), pairs(_share))
+    return Optimism(pairs(_reward), pairs(_share), len(outcomes), len(outcomes))
 
 
 def _reward(figures: Figures, name: str, budget: int) -> float | None:

@@ -1,7 +1,8 @@
 """How much better policies look when the draws that score them have decided for them.
 
 Beside each honest figure stands what a careless evaluation would have said: probe, concentration, bins and
-rule fitted on the very queries and draws that score them. An oracle reads counts and is never fitted; its
+rule fitted on the very queries and draws that score them. Of more than 1,500 queries the probe is fitted on
+so many at most, and knows by heart no others: the probe's part in the optimism is then understated. An oracle reads counts and is never fitted; its
 honest figure is decided by a random half of each query's draws and scored on the other, the careless one
 decided and scored on that other half.
 """
@@ -19,7 +20,7 @@ from adaqueue.core.evaluation import POLICIES, Evaluation, Plan
 from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.replays import ROUNDING
-from adaqueue.core.splits import Recorded, Scorer, Scores, Split
+from adaqueue.core.splits import MOST_TRAINING, Recorded, Scorer, Scores, Split
 from adaqueue.core.ways import known_ways
 
 SEED = 0
@@ -46,10 +47,15 @@ class Optimism:
     Attributes:
         rewards: policy -> average budget -> reward.
         shares: policy -> average budget -> samples for uniform's reward, as a share of uniform's.
+        fitted: queries on which the careless probe, or population of real rewards, was fitted; fewer than
+            all of them understate what a careless evaluation would say.
+        queries: all of them.
     """
 
     rewards: Mapping[str, Mapping[int, Pair]]
     shares: Mapping[str, Mapping[int, Pair]]
+    fitted: int
+    queries: int
 
 
 def optimism(outcomes: Outcomes, scorer: Scorer, plan: Plan, honest: Evaluation) -> Optimism:
@@ -69,7 +75,7 @@ def optimism(outcomes: Outcomes, scorer: Scorer, plan: Plan, honest: Evaluation)
     for name, (own, other) in told.items():
         rewards[name] = {b: Pair(own.rewards[b], other.rewards[b]) for b in plan.budgets}
         shares[name] = {b: Pair(own.shares[b], other.shares[b]) for b in plan.budgets}
-    return Optimism(rewards, shares)
+    return Optimism(rewards, shares, min(len(outcomes), MOST_TRAINING), len(outcomes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +105,10 @@ def _honest(found: Evaluation, name: str) -> _Told:
 
 
 def _careless(queries: Recorded, scorer: Scorer, plan: Plan) -> dict[str, dict[int, Curve]]:
-    """Returns the curves of policies that are fitted on all queries, and know their probe's own fit."""
+    """Returns the curves of policies that are fitted on all queries, and know their probe's own fit.
+
+    The probe itself is fitted on `MOST_TRAINING` of them at most.
+    """
     everyone, draws = np.arange(len(queries.groups)), queries.survival.shape[1] - 1
     fitted = scorer(everyone, everyone, SEED).asked
     split = Split.of_one(queries, Scores(fitted, fitted), draws, plan.budgets, SEED)

@@ -33,13 +33,10 @@ from adaqueue.core.replays import (
 )
 from adaqueue.core.routing import Grouped, first_crossing, strong_first
 from adaqueue.core.routing_pairs import Pairs
-from adaqueue.core.splits import Scorer
+from adaqueue.core.splits import MOST_TRAINING, Scorer
 from adaqueue.core.trial import drift
 
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
-MOST_TRAINING = 1_500
-"""Queries that a probe is fitted on: its work grows with their cube."""
-
 CONTROLS = ("constant score", "shuffled score")
 """Orders that must gain nothing over random routing."""
 

@@ -22,6 +22,9 @@ from adaqueue.core.rule import fit_rule
 from adaqueue.core.trial import continued
 from adaqueue.core.ways import Way
 
+MOST_TRAINING = 1_500
+"""Queries that a probe is fitted on, drawn from all groups: its work grows with their cube."""
+
 MOST_BINS = 20
 QUERIES_A_BIN = 20
 

@@ -162,6 +162,10 @@ def _report_on_pairs(
             f"train-on: {', '.join(training.sources)}: not for rows of two decoders, weak and strong: "
             "evaluate them without it"
         )
+    if options.optimism:
+        raise BadOutcomesError(
+            "optimism: True: not for rows of two decoders, weak and strong: evaluate them without it"
+        )
     ways = RoutingOptions(options.folds, _ways(options, len(queries)), options.metadata)
     return report_on_pairs(queries, workshop, ways, on_progress)
 

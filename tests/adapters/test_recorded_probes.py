@@ -7,7 +7,6 @@ import pytest
 
 from adaqueue.adapters import recorded_probes
 from adaqueue.adapters.recorded_probes import (
-    MOST_TRAINING,
     Likeness,
     RecordedProbe,
     baselines,
@@ -22,6 +21,7 @@ from adaqueue.adapters.recorded_probes import (
 from adaqueue.adapters.text_features import Texts
 from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes, States
+from adaqueue.core.splits import MOST_TRAINING
 
 N, DRAWS = 120, 20
 KNOWN, ASKED = np.arange(0, N, 2), np.arange(1, N, 2)

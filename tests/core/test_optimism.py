@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from scipy.special import logit
 
+from adaqueue.adapters.recorded_workshops import TextWorkshop
+from adaqueue.cli.analyses import optimism as as_data
+from adaqueue.cli.analyses_tables import analyses_tables
 from adaqueue.core.chat_elsewhere import optimism_of_rewards, transferred_rewards
 from adaqueue.core.chat_replay import evaluate_rewards
 from adaqueue.core.evaluation import POLICIES, Plan, Prepared, evaluate
 from adaqueue.core.marginal import IntArray
 from adaqueue.core.optimism import Optimism, optimism
+from adaqueue.core.recorded import RecordedQuery
 from adaqueue.core.splits import Scores
+from adaqueue.errors import BadOutcomesError
+from adaqueue.flows.evaluate import Options, Report, report_on
 from tests.recorded import recorded
 
 QUERIES, DRAWS = 120, 8
@@ -71,6 +77,28 @@ def test_budgets_beyond_half_of_the_samples_have_no_halves() -> None:
     )
     assert told.shares["oracle"][2].honest is told.shares["oracle"][2].same_draws is None
     assert told.rewards["oracle"][1].honest is not None
+
+
+def test_a_careless_probe_that_is_fitted_on_some_of_the_queries_is_said_to_be(
+    found: Optimism, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (found.fitted, found.queries) == (QUERIES, QUERIES)
+    monkeypatch.setattr("adaqueue.core.optimism.MOST_TRAINING", 50)
+    outcomes = recorded(SAME)
+    honest = evaluate(outcomes, Prepared(memory, {}, 0), PLAN, lambda *_: None)
+    some = optimism(outcomes, memory, PLAN, honest)
+    assert (some.fitted, some.queries) == (50, QUERIES)
+    assert as_data(some)["fitted_on"] == 50
+    report = Report(QUERIES, QUERIES, DRAWS, PLAN, 0, honest, "binary", None, some)
+    titles = [str(table.title) for table in analyses_tables(report)]
+    assert "a probe of 50 of 120 queries: understated" in titles[-1]
+
+
+def test_optimism_of_two_decoders_is_refused_and_not_passed_over() -> None:
+    row = {"domain": "chat", "prompt": "hi", "weak": {"rewards": [0, 1]}, "strong": {"rewards": [1, 1]}}
+    options = Options(None, 2, 1, (), optimism=True)
+    with pytest.raises(BadOutcomesError, match="optimism: .*two decoders.*without it"):
+        report_on([RecordedQuery.from_row(row, 1)] * 20, TextWorkshop(), options, lambda *_: None)
 
 
 def test_of_real_rewards_the_oracles_are_flattered_and_the_rule_hardly() -> None:

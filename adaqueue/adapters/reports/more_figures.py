@@ -92,7 +92,9 @@ def _transfer(figures: Figures) -> Figure:
     where = ", ".join(map(str, found["from"]))
     caption = f"Probe and rule fitted on {found['queries']:,} queries of {where}, used on this set."
     if found.get("left_out"):
-        caption += f" {found['left_out']:,} near duplicates of this set's queries were left out."
+        caption += (
+            f" {found['left_out']:,} near duplicates of this set's queries, or of its groups, were left out."
+        )
     return Figure("transfer", "Transfer", caption, tuple(panels), tables)
 
 
@@ -109,4 +111,7 @@ def _optimism(figures: Figures) -> Figure:
         "What one would believe who decides and scores on the same draws (dotted), and what is so (solid): "
         "all other figures on this page are of the second kind, but for the oracles'."
     )
+    fitted, queries = found.get("fitted_on"), figures["queries"]
+    if fitted is not None and fitted < queries:
+        caption += f" Its probe was fitted on {fitted:,} of {queries:,} queries, which understates it."
     return Figure("optimism", "Optimism of scoring on one's own draws", caption, (panel,), tables)
