@@ -102,7 +102,7 @@ class ProbeRegistry:
         with self._database.begin() as conn:
             row = probes.named(conn, name)
             if row is None:
-                raise SettingsError(f"probe: {name!r}: no such probe: see `adaqueue probe list`")
+                raise _no_such(name)
             if row.state != "champion":
                 previous = probes.use(conn, row.decoder, row.domain, row.id)
                 promotions.enter(conn, row.decoder, row.domain, row.id, previous, reason)
@@ -164,8 +164,22 @@ class ProbeRegistry:
             row = probes.named(conn, name)
             used = promotions.of_probe(conn, name)
         if row is None:
-            raise SettingsError(f"probe: {name!r}: no such probe: see `adaqueue probe list`")
+            raise _no_such(name)
         return ProbeRecord.of(row._asdict(), [(row.created_at.isoformat(), row.reason) for row in used])
+
+    def load(self, name: str) -> RegisteredProbe:
+        """Returns a probe, whether it is in use or not.
+
+        Raises:
+            SettingsError: there is no such probe.
+            FingerprintError: its weights are not those registered, or its papers cannot be read.
+            UnavailableError: its weights cannot be reached.
+        """
+        with self._database.begin() as conn:
+            row = probes.named(conn, name)
+        if row is None:
+            raise _no_such(name)
+        return self._read(row)
 
     def newest(self, most: int) -> list[ProbeRecord]:
         """Returns so many probes at most, the newest first, without the history of their use."""
@@ -210,6 +224,10 @@ class ProbeRegistry:
             model=self._load(weights, row.sha256),
             rule=_rule(row.spec.get("rule")),
         )
+
+
+def _no_such(name: str) -> SettingsError:
+    return SettingsError(f"probe: {name!r}: no such probe: see `adaqueue probe list`")
 
 
 def _rule(data: Any) -> Rule | None:

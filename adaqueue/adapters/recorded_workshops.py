@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,9 +16,12 @@ from adaqueue.adapters.recorded_probes import (
     text_probe,
 )
 from adaqueue.adapters.text_features import Texts
+from adaqueue.core.beliefs import Beliefs
 from adaqueue.core.evaluation import Prepared, Progress
 from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes
+from adaqueue.core.splits import Scores
+from adaqueue.errors import BadOutcomesError
 
 if TYPE_CHECKING:  # it takes seconds to import, and text needs none of it
     from adaqueue.adapters.encoder_features import EncoderFeatures
@@ -98,3 +101,46 @@ class ModelWorkshop(TextWorkshop):
         more = [nearness(metadata_values(metadata))] if metadata[0] else []
         texts = _read(outcomes.prompts)
         return _Probes(state_probe(outcomes, texts, states, more), baselines(outcomes, texts), cut)
+
+
+class TrainedWorkshop(TextWorkshop):
+    """Asks a probe that was trained elsewhere: of it nothing is fitted here, but all that stands on it is.
+
+    Args:
+        believe: says what the probe believes of queries.
+    """
+
+    def __init__(self, believe: Callable[[Outcomes], Beliefs]) -> None:
+        self._believe = believe
+
+    def prepare(
+        self, outcomes: Outcomes, metadata: Sequence[Sequence[float | str]], on_progress: Progress
+    ) -> Prepared:
+        """Returns the trained probe, and the baselines of the text.
+
+        Raises:
+            BadOutcomesError: it is to read metadata.
+        """
+        if metadata[0]:
+            raise BadOutcomesError("metadata: a trained probe reads none: leave it out")
+        on_progress("the probe", 0, 1)
+        score = self._believe(outcomes).score
+        return Prepared(
+            lambda known, asked, seed: Scores(score[known], score[asked]),
+            baselines(outcomes, _read(outcomes.prompts)),
+            0,
+        )
+
+    def prepare_for(
+        self,
+        outcomes: Outcomes,
+        rates: Sequence[FloatArray],
+        metadata: Sequence[Sequence[float | str]],
+        on_progress: Progress,
+    ) -> list[Prepared]:
+        """Refuses rows of two decoders.
+
+        Raises:
+            BadOutcomesError: always.
+        """
+        raise BadOutcomesError("probe: a trained probe predicts one decoder: rows have weak and strong")

@@ -13,16 +13,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
+from adaqueue import wiring
 from adaqueue.cli.evaluation_report import as_data, show
-from adaqueue.cli.options import JsonFile, average_budgets, check_writable, write_json
+from adaqueue.cli.options import Config, DataFolder, JsonFile, average_budgets, check_writable, write_json
 from adaqueue.cli.provenance import command_line, source, versions
 from adaqueue.cli.recorded_rows import Rows, read_rows, say
 from adaqueue.cli.reporting import ReportFolder, check_report, save_report
 from adaqueue.core.evaluation import Progress
-from adaqueue.errors import AdaQueueError
+from adaqueue.errors import AdaQueueError, SettingsError
 from adaqueue.flows.evaluate import Options, Workshop, report_on
 from adaqueue.flows.evaluate_training import Training
-from adaqueue.wiring.evaluation import workshop
+from adaqueue.wiring.evaluation import TEXT, trained_workshop, workshop
 from adaqueue.wiring.reports import machine
 
 INCOMPLETE = 3
@@ -43,6 +44,14 @@ def evaluate(
         str,
         typer.Option(help="What the probe reads: text, or the folder of a Hugging Face model (its states)."),
     ] = "text",
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            help="A registered probe of the system that is up, as `adaqueue probe list` names it, decides; "
+            "what taught it must not be in the files.",
+            show_default=False,
+        ),
+    ] = None,
     metadata: Annotated[
         str,
         typer.Option(
@@ -75,6 +84,8 @@ def evaluate(
             "--optimism", help="Show how much better deciding on the draws that score would have looked."
         ),
     ] = False,
+    data_folder: DataFolder = None,
+    config: Config = None,
     json: JsonFile = None,
     report_folder: ReportFolder = None,
 ) -> None:
@@ -93,21 +104,27 @@ def evaluate(
     names = tuple(name for name in metadata.split(",") if name)
     chosen = None if budgets is None else average_budgets(budgets)
     options = Options(chosen, folds, seeds, names, optimism)
-    maker, named = workshop(features), _named(files)
+    if probe is not None and (features != TEXT or train_on):
+        raise SettingsError("probe: it reads what it was taught to: leave out --features and --train-on")
+    maker = workshop(features)
+    if probe is not None:
+        maker = trained_workshop(wiring.load_settings(config, data_folder=data_folder), probe)
+    named = _named(files)
     training, incomplete = _training(train_on or [], Console(stderr=True))
     read = {name: read_rows(path) for name, path in named.items()}
     found = {
         name: _evaluated(name, rows, maker, options, training, json != "-") for name, rows in read.items()
     }
-    settings = {
+    setting = {
         "features": features,
+        "trained_probe": probe,
         "metadata": list(options.metadata),
         "folds": folds,
         "machine": machine(),
         "versions": versions(),
         "command": command_line(),
     }
-    sets = {name: {**data, **settings, "source": source(named[name])} for name, data in found.items()}
+    sets = {name: {**data, **setting, "source": source(named[name])} for name, data in found.items()}
     figures = next(iter(sets.values())) if len(sets) == 1 else {"sets": sets}
     write_json(json, figures)
     save_report(report_folder, figures)

@@ -45,6 +45,7 @@ def system(place: Path) -> Iterator[System]:
         retrain_queries=400,
         exploration_share=0.1,
         window_seconds=0.2,
+        window_queries=40,
     ).up()
     yield system
     assert system.stop() == 0
@@ -164,6 +165,7 @@ def live_through(system: System, registry: ProbeRegistry) -> None:
     assert record.data["policies"]["exploration"] > 0
 
     check_other_policies_are_estimated(system, served)
+    check_trained_probes_are_evaluated(system, fresh, {poor_name: False, new_name: True})
     check_a_worse_challenger_is_not_promoted(system, new_name)
     check_a_slot_is_worked_off_once(system)
     check_a_rollback(system, new_name, poor_name)
@@ -194,6 +196,37 @@ def check_other_policies_are_estimated(system: System, served: str) -> None:
     once = found["policies"]["uniform"]["1"]
     assert once["success"]["low"] - 0.1 <= first[0] <= once["success"]["high"] + 0.1
     assert (once["samples"]["value"], once["limit"]) == (1.0, 1)
+
+
+def check_trained_probes_are_evaluated(system: System, fresh: Outcomes, good: dict[str, bool]) -> None:
+    """On queries that taught neither, drawn in full: one knows more than the population's mean, one less."""
+    file = system.folder.parent / "fresh.jsonl"
+    rows = zip(fresh.ids, fresh.prompts, fresh.rewards, strict=True)
+    lines = [{"id": key, "domain": "math", "prompt": prompt, "rewards": drawn} for key, prompt, drawn in rows]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for name, is_good in good.items():
+        said = command(
+            "evaluate",
+            file,
+            "--probe",
+            name,
+            "--seeds",
+            "1",
+            "--budgets",
+            "1,2",
+            "--data-folder",
+            system.folder,
+            "--json",
+            "-",
+            temperature=TEMPERATURE,
+        )
+        assert said.returncode == 0, said.stderr
+        found = json.loads(said.stdout)
+        assert found["trained_probe"] == name
+        assert (found["predictor"]["loss"] < found["predictor"]["average"]) == is_good
+    unknown = command("evaluate", file, "--probe", "none", "--data-folder", system.folder)
+    assert unknown.returncode == 1
+    assert "no such probe: see `adaqueue probe list`" in unknown.stderr
 
 
 def check_a_worse_challenger_is_not_promoted(system: System, new_name: str) -> None:
