@@ -2,9 +2,9 @@
 
 Beside each honest figure stands what a careless evaluation would have said: probe, concentration, bins and
 rule fitted on the very queries and draws that score them. Of more than 1,500 queries the probe is fitted on
-so many at most, and knows by heart no others: the probe's part in the optimism is then understated. An oracle reads counts and is never fitted; its
-honest figure is decided by a random half of each query's draws and scored on the other, the careless one
-decided and scored on that other half.
+1,500 and has not seen the others: its part in the optimism is then understated. An oracle reads counts and is
+never fitted; its honest figure is decided by a random half of each query's draws and scored on the other, the
+careless one decided and scored on that other half.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def test_a_careless_probe_that_is_fitted_on_some_of_the_queries_is_said_to_be(
 def test_optimism_of_two_decoders_is_refused_and_not_passed_over() -> None:
     row = {"domain": "chat", "prompt": "hi", "weak": {"rewards": [0, 1]}, "strong": {"rewards": [1, 1]}}
     options = Options(None, 2, 1, (), optimism=True)
-    with pytest.raises(BadOutcomesError, match="optimism: .*two decoders.*without it"):
+    with pytest.raises(BadOutcomesError, match=r"optimism: .*two decoders.*without it"):
         report_on([RecordedQuery.from_row(row, 1)] * 20, TextWorkshop(), options, lambda *_: None)
 
 
