@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from adaqueue.cli.files import parse
 from adaqueue.cli.lines import Line, read_lines
+from adaqueue.errors import BadQueryError
 from adaqueue.wiring.data import table_records
 
 MOST_RECORD_BYTES = 1 << 30
@@ -25,16 +26,18 @@ class Record:
 
     Attributes:
         number: of the record in its file, or of its line, from 1.
-        content: its fields, or the line that has them.
+        content: its fields, or the line that has them, or why they could not be read.
         file: where it stands; empty where there is but one place.
     """
 
     number: int
-    content: dict[str, Any] | Line
+    content: dict[str, Any] | Line | BadQueryError
     file: str = ""
 
     def fields(self) -> dict[str, Any]:
-        """Returns its fields; raises BadQueryError if the line has none."""
+        """Returns its fields; raises BadQueryError if there are none."""
+        if isinstance(self.content, BadQueryError):
+            raise self.content
         return self.content.row(MOST_RECORD_BYTES) if isinstance(self.content, Line) else self.content
 
     @property
@@ -54,7 +57,7 @@ def file_records(files: list[str]) -> Iterator[Record]:
             yield from numbered(table, name)
 
 
-def numbered(records: Iterable[dict[str, Any]], file: str = "") -> Iterator[Record]:
+def numbered(records: Iterable[dict[str, Any] | BadQueryError], file: str = "") -> Iterator[Record]:
     """Yields records with their numbers."""
     return (Record(number, record, file) for number, record in enumerate(records, start=1))
 

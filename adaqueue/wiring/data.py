@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from adaqueue.core.importers import Hub
+from adaqueue.errors import BadQueryError
 
 
 def hub_records(hub: Hub, split: str, revision: str | None) -> Iterator[dict[str, Any]]:
@@ -24,8 +25,8 @@ def table_records(file: str) -> Iterator[dict[str, Any]] | None:
     return datasets_hub.csv_records(file) if file.endswith(".csv") else None
 
 
-def inspect_samples(file: str) -> Iterator[dict[str, Any]]:
-    """Yields the samples of a log of inspect_ai; see `inspect_files.inspect_samples`."""
+def inspect_samples(file: str) -> Iterator[dict[str, Any] | BadQueryError]:
+    """Yields the samples of a log of inspect_ai, or why one is refused; see `inspect_files`."""
     from adaqueue.adapters import inspect_files
 
     return inspect_files.inspect_samples(file)

@@ -190,3 +190,36 @@ def test_one_of_several_scorers_has_to_be_chosen_and_pictures_are_refused() -> N
         inspected(input=[{"role": "user", "content": [{"type": "image", "image": "x"}]}])
     with pytest.raises(BadQueryError, match="another input"):
         inspected(id=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"epoch": "x"}, "epoch"),
+        ({"epoch": None}, "epoch"),
+        ({"scores": ["C"]}, "scores"),
+        ({"scores": {"includes": 1.0}}, "scores.includes"),
+        ({"output": "4"}, "output"),
+        ({"output": {"choices": {"0": 4}}}, "output.choices"),
+        ({"output": {"choices": ["4"]}}, "output.choices"),
+        ({"output": {"choices": [{"message": "4"}]}}, "output.choices.message"),
+        ({"output": {"usage": 9}}, "output.usage"),
+        ({"input": ["hi"]}, "input"),
+        ({"input": [{"role": "user", "content": ["hi"]}]}, "content"),
+        ({"input": [{"role": "user", "content": [{"type": "text"}]}]}, "text"),
+        ({"input": [{"role": "user", "content": [{"type": ["text"]}]}]}, "content"),
+        ({"input": "attachment://a", "attachments": ["a"]}, "attachments"),
+        ({"output": {}, "model_usage": 9}, "model_usage"),
+    ],
+)
+def test_a_malformed_sample_is_refused_by_field_and_leaves_nothing_behind(
+    changes: dict[str, Any], field: str
+) -> None:
+    one, other = json.loads((DATA / "inspect_sums.json").read_text())["samples"][:2]
+    log = InspectLog(Asked(metric="includes"))
+    with pytest.raises(BadQueryError) as caught:
+        log.add({"task": "sums", "model": "m", **one, **changes}, "one")
+    assert caught.value.field == field
+    log.add({"task": "sums", "model": "m", **other}, "one")
+    assert [row["id"] for row in good(log)] == [f"sums/{other['id']}"]
+    assert not [row for row in log.rows() if isinstance(row, BadQueryError)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adaqueue.core.exported import STOPPED
+from adaqueue.core.importers.fields import text
 from adaqueue.core.importers.logs import Asked, chosen, outcome_row
 from adaqueue.errors import BadQueryError
 
@@ -54,15 +55,15 @@ class InspectLog:
         file_number = self._files.setdefault(file, len(self._files))
         new = _question(record)
         row_id = f"{record.get('task', 'inspect')}/{record.get('id')}"
-        found = self._questions.setdefault(row_id, new)
+        found = self._questions.get(row_id, new)
         if found.prompt != new.prompt:
             raise BadQueryError("id", record.get("id"), "another sample of this id has another input")
-        if record.get("error"):
+        epoch = None if record.get("error") else _epoch(record, file_number)
+        self._questions[row_id] = found
+        if epoch is None:
             self.left_out["ended in an error"] += 1
-            return
-        place = (file_number, int(record.get("epoch", 1)))
-        scores = record.get("scores") or {}
-        found.epochs.append(_Epoch(place, _text(record), _tokens(record), scores))
+        else:
+            found.epochs.append(epoch)
 
     def rows(self) -> Iterator[dict[str, Any] | BadQueryError]:
         """Yields a row for each sample id; see `OutcomeLog`."""
@@ -110,19 +111,40 @@ def _question(record: Mapping[str, Any]) -> _Question:
     )
 
 
+def _epoch(record: Mapping[str, Any], file_number: int) -> _Epoch:
+    epoch = record.get("epoch", 1)
+    if isinstance(epoch, bool) or not isinstance(epoch, int):
+        raise BadQueryError("epoch", epoch, "the format has a whole number there")
+    scores = _object("scores", record.get("scores"))
+    known = {name: _object(f"scores.{name}", score) for name, score in scores.items()}
+    return _Epoch((file_number, epoch), _text(record), _tokens(record), known)
+
+
+def _object(name: str, value: object) -> Mapping[str, Any]:
+    """Returns what must be an object, or absent or null: then an empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise BadQueryError(name, value, "the format has an object there")
+    return value
+
+
 def _prompt(record: Mapping[str, Any]) -> object:
     given = record.get("input")
     if isinstance(given, str):
         return _attached(given, record)
     if not isinstance(given, list):
         raise BadQueryError("input", given, "the format has text or messages there")
-    return [{"role": message.get("role"), "content": _content(message, record)} for message in given]
+    messages = [_object("input", message) for message in given]
+    return [{"role": message.get("role"), "content": _content(message, record)} for message in messages]
 
 
 def _text(record: Mapping[str, Any]) -> str:
-    output = record.get("output") or {}
-    choices = output.get("choices") or []
-    return _content(choices[0].get("message") or {}, record) if choices else ""
+    choices = _object("output", record.get("output")).get("choices") or []
+    if not isinstance(choices, list):
+        raise BadQueryError("output.choices", choices, "the format has a list there")
+    first = _object("output.choices", choices[0] if choices else None)
+    return _content(_object("output.choices.message", first.get("message")), record)
 
 
 def _content(message: Mapping[str, Any], record: Mapping[str, Any]) -> str:
@@ -132,27 +154,29 @@ def _content(message: Mapping[str, Any], record: Mapping[str, Any]) -> str:
         return _attached(content, record)
     if not isinstance(content, list):
         raise BadQueryError("content", content, "the format has text or a list of parts there")
-    kinds = {part.get("type") for part in content} - {"text", "reasoning"}
+    parts = [_object("content", part) for part in content]
+    kinds = {str(part.get("type")) for part in parts} - {"text", "reasoning"}
     if kinds:
-        raise BadQueryError("content", sorted(map(str, kinds)), "only text can be imported")
-    return "".join(_attached(part["text"], record) for part in content if part["type"] == "text")
+        raise BadQueryError("content", sorted(kinds), "only text can be imported")
+    return "".join(_attached(text(part, "text"), record) for part in parts if part["type"] == "text")
 
 
-def _attached(text: str, record: Mapping[str, Any]) -> str:
-    if not text.startswith(ATTACHMENT):
-        return text
-    found = (record.get("attachments") or {}).get(text.removeprefix(ATTACHMENT))
+def _attached(said: str, record: Mapping[str, Any]) -> str:
+    if not said.startswith(ATTACHMENT):
+        return said
+    found = _object("attachments", record.get("attachments")).get(said.removeprefix(ATTACHMENT))
     if not isinstance(found, str):
-        raise BadQueryError("attachments", text, "the log refers to it and does not hold it")
+        raise BadQueryError("attachments", said, "the log refers to it and does not hold it")
     return found
 
 
 def _tokens(record: Mapping[str, Any]) -> int | None:
     """Returns the tokens of the answer; where only the whole sample's are known, theirs."""
-    usage = (record.get("output") or {}).get("usage") or {}
+    usage = _object("output.usage", _object("output", record.get("output")).get("usage"))
     if isinstance(usage.get("output_tokens"), int):
         return int(usage["output_tokens"])
-    every = (record.get("model_usage") or {}).get(record.get("model")) or {}
+    models = _object("model_usage", record.get("model_usage"))
+    every = _object("model_usage", models.get(str(record.get("model"))))
     return int(every["output_tokens"]) if isinstance(every.get("output_tokens"), int) else None
 
 
