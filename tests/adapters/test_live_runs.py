@@ -16,7 +16,7 @@ from adaqueue.core.arrivals import Refusal
 from adaqueue.core.errands import Errand, Ran
 from adaqueue.core.query import Query
 from adaqueue.errors import ConflictError, UnavailableError
-from tests.scene import SAMPLING, Scene, by_id, closing, query, samples
+from tests.scene import SAMPLING, Scene, closing, query, samples
 
 ERRAND = Errand("run", "uniform", 2)
 
@@ -42,14 +42,7 @@ def begin(scene: Scene, redis_client: redis.Redis) -> Iterator[Callable[..., Fut
 
 def answer(scene: Scene, names: Sequence[str]) -> None:
     claims = scene.sampler().claim(scene.grant(*[1] * len(names)))
-    scene.sampler().finish([closing(claim) for claim in by_id(claims).values()], [])
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    scene.sampler().finish([closing(claim) for claim in claims], [])
 
 
 def test_results_come_when_all_have_ended(scene: Scene, begin: Callable[..., Future[Ran]]) -> None:
