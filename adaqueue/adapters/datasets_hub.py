@@ -13,6 +13,7 @@ from adaqueue.core.importers import Hub
 from adaqueue.errors import SettingsError, UnavailableError
 
 REMEDY = "`pip install 'adaqueue[data]'` brings the package `datasets`"
+FILES = "JSON lines, .parquet or .csv"
 BATCH = 100
 
 
@@ -38,6 +39,9 @@ def hub_records(hub: Hub, split: str, revision: str | None) -> Iterator[dict[str
         for subset in hub.subsets:
             for record in _streamed(hub, subset, split, revision):
                 yield _plain(record)
+    except RuntimeError as error:
+        remedy = f"its code is not run: download its files and name them, {FILES}"
+        raise UnavailableError(f"{hub.name}: {error}: {remedy}") from error
     # what the hub's own client raises has no root of its own but OSError
     except (DatasetsError, OSError, ValueError, KeyError) as error:
         raise UnavailableError(f"{hub.name}: {error}") from error
@@ -76,6 +80,8 @@ def parquet_records(file: str) -> Iterator[dict[str, Any]]:
         with ParquetFile(file) as parquet:
             for batch in parquet.iter_batches(BATCH):
                 yield from (_plain(record) for record in batch.to_pylist())
+    except UnicodeDecodeError as error:
+        raise UnavailableError(f"{file}: {error}: write its text as UTF-8, or name another file") from error
     except (OSError, ArrowException) as error:
         raise UnavailableError(f"{file}: {error}") from error
 

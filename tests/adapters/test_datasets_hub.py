@@ -122,3 +122,21 @@ def test_what_is_no_such_file_is_told_by_name(tmp_path: Path) -> None:
     ):
         with pytest.raises(UnavailableError, match=str(tmp_path)):
             list(found)
+
+
+def test_parquet_whose_text_is_no_utf_8_is_told_with_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "bad.parquet"
+    bad = pyarrow.array([b"good", b"\xff\xfe"], type=pyarrow.binary()).view(pyarrow.string())
+    parquet.write_table(pyarrow.table({"question": bad}), file)
+    with pytest.raises(UnavailableError, match=r"bad\.parquet: .*write its text as UTF-8"):
+        list(parquet_records(str(file)))
+
+
+def test_a_set_that_only_a_script_can_load_is_told_with_what_to_do_and_the_script_never_runs(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "scripted"
+    folder.mkdir()
+    (folder / "scripted.py").write_text("raise SystemExit('this ran')")
+    with pytest.raises(UnavailableError, match=r"scripted: .*its code is not run: download its files"):
+        list(hub_records(Hub(str(folder), "test", (None,)), "test", None))

@@ -46,7 +46,7 @@ def _row(
     question, starter = text(record, "question"), text_or_none(record, "starter_code")
     tests = inner(record, "input_output", dict)
     solutions = inner(record, "solutions", list)
-    name = tests.get("fn_name")
+    name = text(tests, "fn_name") if tests.get("fn_name") is not None else None
     reference = _reference(tests) if name is None else _function_reference(tests, name)
     if solutions and isinstance(solutions[0], str):
         solution = solutions[0].replace("\r\n", "\n")

@@ -22,9 +22,10 @@ def query_row(record: Mapping[str, Any], number: int, template: str | None = Non
     """Returns the row of a record, which has no solution; see `Importer`. Public tests come first."""
     question, starter = text(record, "question_content"), text_or_none(record, "starter_code")
     tests = [*inner(record, "public_test_cases", list), *_private(record)]
-    name = inner(record, "metadata", dict).get("func_name")
+    known = inner(record, "metadata", dict)
+    name = text(known, "func_name") if known.get("func_name") is not None else None
     row_id = text_or_none(record, "question_id") or f"line-{number}"
-    known = ("difficulty", "platform", "contest_id", "contest_date", "question_title")
+    kept = ("difficulty", "platform", "contest_id", "contest_date", "question_title")
     return {
         "id": f"livecodebench/{row_id}",
         "domain": "code",
@@ -32,7 +33,7 @@ def query_row(record: Mapping[str, Any], number: int, template: str | None = Non
         if name is None
         else function_prompt(question, starter, name, template),
         "reference": _reference(tests, name),
-        "metadata": metadata(record, "livecodebench", *known),
+        "metadata": metadata(record, "livecodebench", *kept),
     }
 
 
