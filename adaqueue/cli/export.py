@@ -34,8 +34,8 @@ def export(
     ] = None,
     *,
     output: Annotated[str, typer.Option(help="Write the outcomes here; - is stdout.")],
-    last: Annotated[bool, typer.Option("--last", help="The newest run.")] = False,
-    all_: Annotated[bool, typer.Option("--all", help="Every run.")] = False,
+    last: Annotated[bool, typer.Option("--last", help="The newest run that served.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every run that served.")] = False,
     domain: Annotated[
         str | None, typer.Option(help="math, code or chat alone [default: all].", show_default=False)
     ] = None,

@@ -51,7 +51,7 @@ class PostgresExports:
         """Returns the runs that are meant, the newest first.
 
         Args:
-            given: name or id; None: all of them.
+            given: name or id; None: all that served: what an evaluation drew is exported by name alone.
             newest: the newest of them alone.
 
         Raises:
@@ -61,7 +61,7 @@ class PostgresExports:
             found = exports.runs(conn, given, 1 if newest else None)
         if not found:
             raise SettingsError(
-                f"run: {given!r}: the ledger has none" if given else "run: the ledger has none"
+                f"run: {given!r}: the ledger has none" if given else "run: the ledger has none that served"
             )
         return [RunOutcomes(row.id, row.name, row.decoder, row.policy in HAZARDS) for row in found]
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, text
 RUNS = text(
     """
     SELECT id, name, decoder, policy FROM runs
-    WHERE cast(:given AS text) IS NULL OR name = :given OR cast(id AS text) = :given
+    WHERE (cast(:given AS text) IS NULL AND purpose = 'serving') OR name = :given OR cast(id AS text) = :given
     ORDER BY created_at DESC, id DESC
     LIMIT :most
     """
@@ -43,7 +43,7 @@ def runs(conn: Connection, given: str | None, most: int | None) -> list[Row[Any]
 
     Args:
         conn: connection.
-        given: name or id; None: every run.
+        given: name or id; None: every run that served, none that measured the system.
         most: runs at most; None: all.
     """
     return list(conn.execute(RUNS, {"given": given, "most": most}))
