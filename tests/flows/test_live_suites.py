@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from uuid_utils.compat import uuid7
 
+from adaqueue.adapters.ledger.live_runs import LiveRuns
 from adaqueue.core.decisions import Prediction
 from adaqueue.core.errands import Errand, Ran
 from adaqueue.core.query import Query
 from adaqueue.core.records import Answer, Drawn, Result
+from adaqueue.core.specs import Run
 from adaqueue.core.suites import Alarms, Measured, Suite
 from adaqueue.errors import BadOutcomesError, UnavailableError
 from adaqueue.flows.live_suites import LiveSuites
 from adaqueue.flows.retrain import Champion
+from tests.flows.plant import Plant
 from tests.scene import query
 
 SUITE = Suite("s", "live", ("q.jsonl",), ("sequential",), (2,), 4, alarms=Alarms())
@@ -94,3 +100,28 @@ def test_an_id_that_is_given_twice_is_refused_before_anything_is_asked() -> None
     with pytest.raises(BadOutcomesError, match=r"files: q\.jsonl: id 'b': 2 queries have it"):
         measured(system, [query("a"), query("b"), query("b", reference="3")])
     assert system.asked == []
+
+
+def test_it_is_measured_through_the_inbox_and_the_ledger(plant: Plant) -> None:
+    def new_run(errand: Errand) -> Run:
+        return replace(
+            plant.scene.run,
+            id=uuid7(),
+            name=errand.name,
+            policy=errand.policy,
+            average_budget=float(errand.average_budget),
+            is_batch=True,
+            purpose="evaluation",
+        )
+
+    live = LiveRuns(plant.scene.database, plant.inbox, new_run, lambda _: None, "m")
+    asked = [replace(query(name, reference=says), prompt=name) for name, says in ("a0", "b1", "c2")]
+    suites = LiveSuites(live, lambda _: asked, lambda _: {}, lambda prompts: np.arange(len(prompts)), {})
+    with ThreadPoolExecutor(1) as beside:
+        measuring = beside.submit(suites.measure, SUITE, "n")
+        while not measuring.done():
+            _ = plant.ingest() or plant.work() or plant.schedule() or plant.buy()
+    data = measuring.result().sets["q.jsonl"]
+    assert data["each"] == {"successes": [3, 1, 0]}
+    lived = data["live"]["sequential"]["2"]
+    assert (lived["each"], lived["queries"], lived["failures"]) == ([1, 1, 0], 3, 0)
