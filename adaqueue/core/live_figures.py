@@ -44,22 +44,9 @@ def judged(
         Besides, `each`: what is compared query by query with other nights, in the order of the queries.
     """
     alive, rates = recorded_survival(successes, draws, draws), successes / draws
-    replay = Replay(1 - alive[:, list(budgets)], groups, budgets)
-    readings = {
-        "uniform": replay.uniform(),
-        STOPPING: replay.same(Purchases.of(round_robin(len(rates), draws), alive, stops=True)),
-        "oracle": replay.same(Purchases.of(known_marginals(alive), alive, stops=False)),
-        "sequential_oracle": replay.same(
-            Purchases.of(np.repeat(rates[:, None], draws, axis=1), alive, stops=True)
-        ),
-    }
-    if word is not None:
-        readings["sequential"] = replay.each(
-            lambda budget: Purchases.of(word.hazards(budget, draws), alive, stops=True)
-        )
-    compared = readings[STOPPING]
+    readings = _readings(alive, rates, Replay(1 - alive[:, list(budgets)], groups, budgets), word)
     shares = {
-        name: {str(b): needed([own[p]], compared[p]) for p, b in enumerate(budgets)}
+        name: {str(b): needed([own[p]], readings[STOPPING][p]) for p, b in enumerate(budgets)}
         for name, own in readings.items()
     }
     each: dict[str, Sequence[float]] = {"successes": successes.tolist()}
@@ -87,6 +74,25 @@ def judged(
         "each": each,
         **said,
     }
+
+
+def _readings(
+    alive: FloatArray, rates: FloatArray, replay: Replay, word: Contestant | None
+) -> dict[str, list[Reading]]:
+    """Returns every policy at each budget, `sequential` where there is a probe."""
+    n, draws = len(rates), alive.shape[1] - 1
+    truth = np.repeat(rates[:, None], draws, axis=1)
+    readings = {
+        "uniform": replay.uniform(),
+        STOPPING: replay.same(Purchases.of(round_robin(n, draws), alive, stops=True)),
+        "oracle": replay.same(Purchases.of(known_marginals(alive), alive, stops=False)),
+        "sequential_oracle": replay.same(Purchases.of(truth, alive, stops=True)),
+    }
+    if word is not None:
+        readings["sequential"] = replay.each(
+            lambda budget: Purchases.of(word.hazards(budget, draws), alive, stops=True)
+        )
+    return readings
 
 
 def what_became(results: Sequence[Result], ids: Sequence[str], *, is_real: bool) -> dict[str, Any]:
