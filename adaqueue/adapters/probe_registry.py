@@ -176,9 +176,10 @@ class ProbeRegistry:
             UnavailableError: its weights cannot be reached.
         """
         with self._database.begin() as conn:
-            row = probes.named(conn, name)
-        if row is None:
-            raise _no_such(name)
+            known = probes.named(conn, name)
+            if known is None:
+                raise _no_such(name)
+            row = probes.whole(conn, known.id)
         return self._read(row)
 
     def newest(self, most: int) -> list[ProbeRecord]:

@@ -76,11 +76,22 @@ def test_a_probe_that_was_rolled_back_may_be_promoted_again(registry: ProbeRegis
     assert in_use(registry) == names[0]
 
 
+def test_a_probe_is_loaded_by_its_name_though_it_is_not_in_use(registry: ProbeRegistry) -> None:
+    name = challenger(registry)
+    found = registry.load(name)
+    assert in_use(registry) is None
+    assert (found.name, found.papers) == (name, registry.show(name).papers)
+    states = np.zeros((2, SIZE), dtype=np.float32)
+    assert found.model.predict(states, ["", ""]).success.shape == (2,)
+
+
 def test_nothing_can_be_done_with_a_probe_that_is_not_there(registry: ProbeRegistry) -> None:
     with pytest.raises(SettingsError, match="'math-0': no such probe"):
         registry.promote("math-0", "")
     with pytest.raises(SettingsError, match="'math-0': no such probe"):
         registry.show("math-0")
+    with pytest.raises(SettingsError, match="'math-0': no such probe"):
+        registry.load("math-0")
     with pytest.raises(SettingsError, match="m on math has no probe in use"):
         registry.rollback("m", "math")
 
