@@ -86,7 +86,10 @@ def _settings(engine: str, average_budget: float | None) -> tuple[wiring.Setting
 def _where_to_look(settings: wiring.Settings, kept: bool) -> str:
     if kept:
         return f"look: {settings.data_folder} (its logs; `adaqueue up --data-folder` opens its ledger again)"
-    return "look: `adaqueue demo --keep` keeps ledger and logs, `adaqueue run FILE` answers your own queries"
+    return (
+        "look: `adaqueue demo --report DIR` draws figures and keeps outcomes, `--keep` ledger and logs; "
+        "`adaqueue run FILE` answers your own queries"
+    )
 
 
 def _domain(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from adaqueue.core.marginal import FloatArray, IntArray
+from adaqueue.errors import BadOutcomesError
 
 
 def balanced_folds(groups: IntArray, rates: FloatArray, count: int, seed: int) -> IntArray:
@@ -31,3 +32,22 @@ def balanced_folds(groups: IntArray, rates: FloatArray, count: int, seed: int) -
         block = order[start : start + count]
         fold[block] = rng.permutation(count)[: len(block)]
     return fold[group]
+
+
+def require_groups(groups: IntArray, count: int) -> int:
+    """Returns how many groups there are, which is enough for so many folds.
+
+    Args:
+        groups: of each query, shape (n,).
+        count: folds.
+
+    Raises:
+        BadOutcomesError: there are fewer than two for each fold.
+    """
+    found = len(np.unique(groups))
+    if found < 2 * count:
+        raise BadOutcomesError(
+            f"folds: {count}: need {2 * count} groups of queries, named or near duplicates, "
+            f"not {found} of {len(groups)} queries: give more queries, or fewer folds"
+        )
+    return found

@@ -11,6 +11,7 @@ import numpy as np
 from adaqueue.core.chat_elsewhere import optimism_of_rewards, transferred_rewards
 from adaqueue.core.chat_replay import evaluate_rewards
 from adaqueue.core.evaluation import Evaluation, Plan, Predictor, Prepared, Progress, evaluate
+from adaqueue.core.folds import require_groups
 from adaqueue.core.optimism import Optimism, optimism
 from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.recorded import RecordedQuery, is_binary, metadata_rows, outcomes_of
@@ -171,12 +172,8 @@ def _report_on_pairs(
 
 
 def _plan(outcomes: Outcomes, options: Options) -> Plan:
-    groups, draws = len(np.unique(outcomes.groups)), int(outcomes.samples.min())
-    if groups < 2 * options.folds:
-        raise BadOutcomesError(
-            f"folds: {options.folds}: need {2 * options.folds} groups of queries, named or near duplicates, "
-            f"not {groups} of {len(outcomes)} queries: give more queries, or fewer folds"
-        )
+    require_groups(outcomes.groups, options.folds)
+    draws = int(outcomes.samples.min())
     budgets = options.budgets or tuple(budget for budget in BUDGETS if budget <= draws / 2)
     if not budgets or budgets[-1] > draws:
         fewest = outcomes.ids[int(outcomes.samples.argmin())]

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
 from adaqueue.core.evaluation import Prepared, Progress
+from adaqueue.core.folds import require_groups
 from adaqueue.core.marginal import FloatArray, IntArray
 from adaqueue.core.outcomes import Outcomes
 from adaqueue.core.recorded import RecordedQuery, metadata_rows, outcomes_of
 from adaqueue.core.routing_evaluation import RoutingEvaluation, evaluate_routing
 from adaqueue.core.routing_pairs import Pairs
-from adaqueue.errors import BadOutcomesError
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +89,7 @@ def report_on_pairs(
         EngineError: a model broke on a prompt.
     """
     plain = outcomes_of(queries, workshop.near_duplicates)
-    groups = len(np.unique(plain.groups))
-    if groups < 2 * options.folds:
-        raise BadOutcomesError(
-            f"folds: {options.folds}: need {2 * options.folds} groups of queries, named or near duplicates, "
-            f"not {groups} of {len(plain)} queries: give more queries, or fewer folds"
-        )
+    groups = require_groups(plain.groups, options.folds)
     pairs = Pairs.of(queries, plain.groups)
     metadata = metadata_rows(queries, options.metadata)
     probes = workshop.prepare_for(plain, pairs.targets, metadata, on_progress)

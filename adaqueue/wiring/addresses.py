@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from adaqueue.adapters.data_folder import holder_of
+from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.process_identity import Identity
 from adaqueue.adapters.servers import EmbeddedServers
 from adaqueue.errors import SettingsError, UnavailableError
@@ -74,6 +77,19 @@ def check_up(settings: Settings) -> None:
         )
     if not _is_ready(folder, holder):
         raise UnavailableError(f"the system in {folder} is starting or stopping: try again in a moment")
+
+
+@contextmanager
+def ledger(settings: Settings) -> Iterator[Database]:
+    """Yields the ledger of a system that is up.
+
+    Raises:
+        UnavailableError: none is up, or its ledger cannot be reached.
+    """
+    if has_own_servers(settings):
+        check_up(settings)
+    with closing(Database(addresses(settings).database_url)) as database:
+        yield database
 
 
 def mark_ready(folder: Path) -> None:

@@ -22,7 +22,7 @@ from adaqueue.core.trust import Rates
 from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.ports import Probe
 from adaqueue.settings import Settings, load_settings
-from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
+from adaqueue.wiring.addresses import addresses, check_up, has_own_servers, ledger
 
 # a worker that is being started again is missed for less
 SAMPLER_SECONDS = 120.0
@@ -85,13 +85,8 @@ def audited(settings: Settings) -> dict[tuple[str, str], Rates]:
     Raises:
         UnavailableError: the ledger cannot be reached.
     """
-    if has_own_servers(settings):
-        check_up(settings)
-    database = Database(addresses(settings).database_url)
-    try:
+    with ledger(settings) as database:
         return PostgresAudits(database).rates()
-    finally:
-        database.close()
 
 
 def client_services(config: Path | None, given: Mapping[str, Any]) -> ClientServices:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.exports import PostgresExports, RunOutcomes
 from adaqueue.settings import Settings
-from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
+from adaqueue.wiring.addresses import ledger
 
 __all__ = ["PostgresExports", "RunOutcomes", "exports"]
 
@@ -20,10 +19,5 @@ def exports(settings: Settings) -> Iterator[PostgresExports]:
     Raises:
         UnavailableError: no system is up, or the ledger cannot be reached.
     """
-    if has_own_servers(settings):
-        check_up(settings)
-    database = Database(addresses(settings).database_url)
-    try:
+    with ledger(settings) as database:
         yield PostgresExports(database)
-    finally:
-        database.close()

@@ -17,7 +17,6 @@ from uuid_utils.compat import uuid7
 from adaqueue.adapters.celery_app import EVALUATE_QUEUE, add_slot_task, make_app, serve
 from adaqueue.adapters.cron import last_due, schedule_of
 from adaqueue.adapters.heartbeat import Heartbeat
-from adaqueue.adapters.ledger.database import Database
 from adaqueue.adapters.ledger.evaluations import Evaluation, PostgresEvaluations
 from adaqueue.adapters.ledger.live_runs import LiveRuns
 from adaqueue.adapters.suites_file import digest_of, read_suites
@@ -29,7 +28,7 @@ from adaqueue.errors import SettingsError, UnavailableError
 from adaqueue.flows.live_suites import LiveSuites
 from adaqueue.flows.nightly import Evaluator, bad_news, figures_of, page_of, regressions
 from adaqueue.settings import Settings
-from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
+from adaqueue.wiring.addresses import addresses, ledger
 from adaqueue.wiring.clients import ClientServices, client_services
 from adaqueue.wiring.processes import registry, start
 from adaqueue.wiring.reports import write_report
@@ -115,15 +114,10 @@ def night_desk(
         UnavailableError: no system is up, or its ledger cannot be reached.
     """
     suites = [] if settings.evaluate_suites is None else read_suites(settings.evaluate_suites)
-    if has_own_servers(settings):
-        check_up(settings)
-    database = Database(addresses(settings).database_url)
-    books = PostgresEvaluations(database)
-    try:
+    with ledger(settings) as database:
+        books = PostgresEvaluations(database)
         with _evaluator(partial(client_services, *given), books, hands) as evaluator:
             yield NightDesk(suites, evaluator, books)
-    finally:
-        database.close()
 
 
 def run_evaluator(hands: Hands) -> None:

@@ -35,7 +35,7 @@ from adaqueue.core.trial import Drift
 from adaqueue.errors import AdaQueueError, BadOutcomesError, SettingsError
 from adaqueue.flows.retrain import Trainer
 from adaqueue.settings import Settings
-from adaqueue.wiring.addresses import addresses, check_up, has_own_servers
+from adaqueue.wiring.addresses import addresses, ledger
 from adaqueue.wiring.engines import language_model, sampling
 from adaqueue.wiring.machine import trains
 from adaqueue.wiring.processes import registry, start
@@ -176,13 +176,8 @@ def probe_desk(settings: Settings) -> Iterator[ProbeDesk]:
     Raises:
         UnavailableError: no system is up, or its ledger cannot be reached.
     """
-    if has_own_servers(settings):
-        check_up(settings)
-    database = Database(addresses(settings).database_url)
-    try:
+    with ledger(settings) as database:
         yield ProbeDesk(registry(settings, database), Training(settings, database))
-    finally:
-        database.close()
 
 
 def run_trainer() -> None:
